@@ -1,0 +1,6 @@
+"""Semantic segmentation of pets: the module behind a study in seven notebooks."""
+
+import os
+
+# albumentations asks the network for its newest version when it is imported; we pin the last MIT release.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")

@@ -1,0 +1,184 @@
+"""The command line: ``petseg data | study | train | evaluate``."""
+
+import ast
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from petseg_utils.classes import BORDER_POLICIES
+from petseg_utils.errors import PetsegError, UsageError
+from petseg_utils.profiles import DATASETS, PROFILES, Settings, resolve
+from petseg_utils.workspace import Workspace
+
+# Modules that import torch's or the notebooks' machinery are imported by the commands that need them: --help and a
+# wrong call answer at once.
+
+
+class _Group(click.Group):
+    """Prints a user's mistake as one sentence and exits with its code, never with a traceback."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except PetsegError as error:
+            click.echo(f"petseg: {error}", err=True)
+            context.exit(error.exit_code)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="petseg-utils", prog_name="petseg")
+def main() -> None:
+    """Semantic segmentation of pets (background, cat, dog): a study in seven notebooks."""
+
+
+def _data_options(command: Callable) -> Callable:
+    for option in (
+        click.option("--allow-defects", is_flag=True, help="Leave defective photos out instead of stopping."),
+        click.option("--data-root", metavar="DIR", help="Folder that holds oxford-iiit-pet/, or TrainVal/ and Test/."),
+        click.option("--dataset", metavar="NAME", help=f"{' or '.join(DATASETS)}; the profile's if not given."),
+        click.option("--profile", default="auto", metavar="NAME", show_default=True,
+                     help=f"Size of the study: auto, {', '.join(PROFILES)}."),
+    ):
+        command = option(command)
+    return command
+
+
+def _set_option(command: Callable) -> Callable:
+    option = click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="Override a number, by name.")
+    return option(command)
+
+
+def _parse_sets(sets: tuple[str, ...]) -> dict[str, Any]:
+    """``("EPOCHS=3", "recipe=paper")`` to ``{"EPOCHS": 3, "RECIPE": "paper"}``."""
+    parsed = {}
+    for item in sets:
+        name, equals, value = item.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--set got {item!r}: write NAME=VALUE, such as EPOCHS=3")
+        try:
+            parsed[name.upper()] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            parsed[name.upper()] = value
+    return parsed
+
+
+def _settings(profile: str, dataset: str | None, data_root: str | None, allow_defects: bool,
+              sets: dict[str, Any] | None = None) -> Settings:
+    absolute = str(Path(data_root).expanduser().resolve()) if data_root else None
+    options = {"dataset": dataset, "data_root": absolute, "allow_defects": allow_defects}
+    return resolve(profile, **options, **(sets or {}))
+
+
+@main.command()
+@_data_options
+@click.option("--download", is_flag=True, help="Fetch the official archive (800 MB) if it is not there.")
+def data(profile: str, dataset: str | None, data_root: str | None, allow_defects: bool, download: bool) -> None:
+    """Render or fetch a data set, verify every file, print its counts and defects."""
+    from petseg_utils.data.download import ensure_oxford
+    from petseg_utils.study import Study
+
+    if download:
+        target = Path(data_root) if data_root else Workspace.find().data / "oxford"
+        data_root, dataset = str(ensure_oxford(target)), "oxford"
+    study = Study(_settings(profile, dataset, data_root, allow_defects))
+    opened = study.data
+    click.echo(f"{study.data_root}: {len(opened.manifest)} photos, {opened.layout.kind} layout, "
+               f"fingerprint {opened.fingerprint}")
+    click.echo(opened.manifest.groupby(["part", "species"]).size().unstack(fill_value=0).to_string())
+    for defect in opened.defects:
+        click.echo(defect)
+    if not opened.defects:
+        click.echo("no defects")
+
+
+@main.command()
+@_data_options
+@click.option("--only", multiple=True, metavar="NN", help="Run these notebooks only, by number.")
+@click.option("--name", metavar="STUDY", help="Name of the folders of results and figures; the profile's if not given.")
+@_set_option
+@click.argument("more", nargs=-1, metavar="")
+def study(profile: str, dataset: str | None, data_root: str | None, allow_defects: bool, only: tuple[str, ...],
+          name: str | None, sets: tuple[str, ...], more: tuple[str, ...]) -> None:
+    """Run the study's notebooks headless and leave tables and figures.
+
+    Several values may follow one option: --only 02 04 --set EPOCHS=3 SEED=1.
+    """
+    from petseg_utils import runner
+    from petseg_utils.study import Study
+
+    values = _parse_sets(sets + tuple(item for item in more if "=" in item))
+    numbers = only + tuple(item for item in more if "=" not in item)
+    if more and not only and not sets:
+        raise UsageError(f"petseg study got {' '.join(more)!r}: say --only for notebooks, --set for values")
+    workspace = Workspace.find()
+    notebooks = runner.select_notebooks(workspace, numbers)
+    runner.check_parameters(notebooks, values)
+    chosen = Study(_settings(profile, dataset, data_root, allow_defects, values), name)
+    click.echo(repr(chosen))
+    # Opened before any notebook: bad data stops here.
+    click.echo(f"{len(chosen.data.manifest)} photos from {chosen.data_root}")
+    settings = chosen.settings
+    seconds = runner.run_notebooks(workspace, chosen.name, notebooks, values | {
+        "PROFILE": settings.profile, "STUDY": chosen.name, "DATASET": settings.dataset,
+        "DATA_ROOT": settings.data_root, "ALLOW_DEFECTS": settings.allow_defects,
+    })
+    click.echo(f"{'together':<24} {sum(seconds.values()):6.0f} s")
+    for folder in (workspace.results(chosen.name), workspace.figures(chosen.name), workspace.executed(chosen.name)):
+        click.echo(f"{folder.relative_to(workspace.root)}: {len(list(folder.glob('*')))} files")
+
+
+@main.command()
+@click.argument("model")
+@_data_options
+@click.option("--augmentation", default="five", show_default=True, help="none or five.")
+@_set_option
+def train(model: str, profile: str, dataset: str | None, data_root: str | None, allow_defects: bool, augmentation: str,
+          sets: tuple[str, ...]) -> None:
+    """Train one run without a notebook, or go on where it stopped. Prints its folder and test scores."""
+    from petseg_utils.models import build_model
+    from petseg_utils.study import Study
+
+    settings = _settings(profile, dataset, data_root, allow_defects, _parse_sets(sets))
+    build_model(model)  # an unknown model is refused before the data is opened
+    chosen = Study(settings)
+    run = chosen.train(chosen.unet_spec(model, augmentation=augmentation))
+    _print_scores(run.counts("test"), run.species("test"), "ignore", {"checkpoint": str(run.best), "split": "test"})
+
+
+@main.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("--data-root", metavar="DIR", required=True, help="Folder in a known layout.")
+@click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
+@click.option("--border", type=click.Choice(BORDER_POLICIES), default="ignore", show_default=True)
+@click.option("--allow-defects", is_flag=True, help="Leave defective photos out instead of stopping.")
+def evaluate(checkpoint: Path, data_root: str, split: str, border: str, allow_defects: bool) -> None:
+    """Score a checkpoint on any data in a known layout; prints JSON."""
+    from petseg_utils.data.cache import open_data
+    from petseg_utils.evaluation import evaluate as evaluate_model
+    from petseg_utils.precision import choose_precision
+    from petseg_utils.training.checkpoint import load_model, read_spec
+
+    spec = read_spec(checkpoint)
+    precision = choose_precision()
+    model = precision.model(load_model(checkpoint))
+    opened = open_data(data_root, spec.image_size, Workspace.find().cache, allow_defects=allow_defects)
+    scored = evaluate_model(model, opened, split, precision)
+    _print_scores(scored.counts, opened.species[opened.indices(split)], border,
+                  {"checkpoint": str(checkpoint), "split": split, "loss": round(scored.loss, 6)})
+
+
+def _print_scores(counts: Any, species: Any, border: str, about: dict[str, Any]) -> None:
+    from petseg_utils.metrics import score_rows
+
+    scores: dict[str, Any] = {}
+    for row in score_rows(counts, species):
+        if row["border"] == border:
+            of = scores.setdefault(row["reduction"], {}).setdefault(row["metric"], {})
+            of[row["class"] or "pixels"] = [None if x != x else round(x, 4) for x in
+                                           (row["value"], row["ci_low"], row["ci_high"])]
+    click.echo(json.dumps(about | {"border": border, "n_images": len(counts),
+                                   "value_ci_low_ci_high": scores}, indent=1))
+

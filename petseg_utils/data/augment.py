@@ -1,0 +1,62 @@
+"""The study's five training augmentations, through albumentations.
+
+Every pixel that an augmentation invents is marked 255 in the mask (``fill_mask``): albumentations' default, 0, would
+teach the model that the grey corner of a rotated photo is background.
+"""
+
+import albumentations as A
+import cv2
+import numpy as np
+
+from petseg_utils.classes import IGNORE
+from petseg_utils.errors import UsageError
+
+
+def _five() -> list[A.BasicTransform]:
+    return [
+        A.HorizontalFlip(p=0.5),
+        A.Affine(scale=(0.75, 1.3), rotate=(-20, 20), translate_percent=(-0.1, 0.1), fill_mask=IGNORE,
+                 interpolation=cv2.INTER_LINEAR, mask_interpolation=cv2.INTER_NEAREST, p=0.8),
+        A.GridDistortion(num_steps=4, distort_limit=0.2, fill_mask=IGNORE, mask_interpolation=cv2.INTER_NEAREST, p=0.2),
+        A.ColorJitter(brightness=(0.7, 1.3), contrast=(0.7, 1.3), saturation=(0.6, 1.4), hue=(-0.03, 0.03), p=0.8),
+        A.GaussianBlur(blur_limit=(3, 5), p=0.1),
+    ]
+
+
+_AUGMENTATIONS = {"none": list, "five": _five}
+AUGMENTATION_NAMES = tuple(_AUGMENTATIONS)
+
+
+class Augmentation:
+    """A chain of augmentations whose randomness depends on the sample alone, not on the process that draws it.
+
+    albumentations 2.0.8 keeps one generator for each pipeline object: DataLoader workers that copy the object all draw
+    the same sequence, and draw it again in every epoch. We seed it anew for each sample (0.06 ms).
+
+    Args:
+        name: ``none`` or ``five``.
+    """
+
+    def __init__(self, name: str):
+        if name not in _AUGMENTATIONS:
+            raise UsageError(f"unknown augmentation {name!r}: choose one of {', '.join(AUGMENTATION_NAMES)}")
+        self.name = name
+        transforms = _AUGMENTATIONS[name]()
+        self._compose = A.Compose(transforms) if transforms else None
+
+    def __call__(self, image: np.ndarray, mask: np.ndarray, key: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """Augment one photo and its mask.
+
+        Args:
+            image: uint8 (H, W, 3) RGB.
+            mask: uint8 (H, W) of {0, 1, 2, 3}.
+            key: (seed, epoch, index); the same key draws the same augmentation in any process.
+
+        Returns:
+            uint8 (H, W, 3) and uint8 (H, W) of {0, 1, 2, 3, 255}.
+        """
+        if self._compose is None:
+            return image, mask
+        self._compose.set_random_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
+        augmented = self._compose(image=image, mask=mask)
+        return augmented["image"], augmented["mask"]

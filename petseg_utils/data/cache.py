@@ -1,0 +1,149 @@
+"""The uint8 cache: every photo decoded once, squeezed to the study's square once, read from memory ever after."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from petseg_utils.atomic import replacing_folder
+from petseg_utils.data.decode import decode, read_mask, refuse_errors, squeeze, squeeze_mask
+from petseg_utils.data.layouts import Layout, read_layout
+from petseg_utils.data.manifest import THUMBNAIL, build_manifest, fingerprint
+from petseg_utils.errors import DataError, UsageError
+
+_FORMAT = 1  # raise it when what a cache folder holds changes
+Progress = Callable[[Iterable, str], Iterable]
+
+
+@dataclass(frozen=True)
+class PetData:
+    """A data set in memory, at one image size. Arrays share one order: the manifest's.
+
+    Attributes:
+        images: uint8 (N, S, S, 3) RGB, memory-mapped.
+        masks: uint8 (N, S, S) of {0 background, 1 cat, 2 dog, 3 border}, memory-mapped.
+        species: uint8 (N,) of {1 cat, 2 dog}.
+        manifest: one row a photo, see :func:`petseg_utils.data.manifest.build_manifest`.
+        fingerprint: 16 hexadecimal digits that name the content (not the image size).
+        sizes: int64 (N, 2), each photo's own height and width in pixels.
+        defects: the defects found when the photos were decoded, as text.
+    """
+
+    images: np.ndarray
+    masks: np.ndarray
+    species: np.ndarray
+    manifest: pd.DataFrame
+    fingerprint: str
+    sizes: np.ndarray
+    defects: tuple[str, ...]
+    layout: Layout
+
+    @property
+    def image_size(self) -> int:
+        return self.images.shape[1]
+
+    def indices(self, part: str) -> np.ndarray:
+        """Indices (int64) of the photos of one part: ``train``, ``val``, ``test`` or ``excluded``.
+
+        Raises:
+            DataError: the part is empty.
+        """
+        found = np.flatnonzero(self.manifest["part"] == part)
+        if not len(found):
+            counts = self.manifest["part"].value_counts().to_dict()
+            raise DataError(f"part {part!r} holds no photo, the data set has {counts}: choose a part that has some")
+        return found
+
+    def original_mask(self, index: int) -> np.ndarray:
+        """The mask at the photo's own size, uint8 (H, W) of {0, 1, 2, 3}."""
+        if tuple(self.sizes[index]) == (self.image_size, self.image_size):
+            return self.masks[index]
+        return read_mask(self.layout, self.layout.samples[index])
+
+
+def open_data(
+    root: str | Path,
+    image_size: int,
+    cache_folder: Path,
+    *,
+    allow_defects: bool = False,
+    progress: Progress = lambda items, _: items,
+) -> PetData:
+    """Open a data set, decoding it only if the cache has not seen these very files at this size.
+
+    Args:
+        root: folder of either layout.
+        image_size: side S of the square that photos and masks are squeezed to, in pixels.
+        cache_folder: where caches are kept, one folder each.
+        allow_defects: leave defective photos out instead of refusing the data set.
+        progress: wraps the loop over photos, as ``progress(items, description)``.
+
+    Raises:
+        DataError: the folder or a file is not as it should be; every defective file is listed.
+        UsageError: the image size is not usable.
+    """
+    if image_size < 32:
+        raise UsageError(f"image size {image_size} is too small: use 32 pixels or more")
+    layout = read_layout(root)
+    folder = cache_folder / _cache_key(layout, image_size, allow_defects)
+    if not folder.is_dir():
+        _build(layout, image_size, folder, allow_defects, progress)
+    facts = json.loads((folder / "facts.json").read_text())
+    manifest = pd.read_csv(folder / "manifest.csv", keep_default_na=False)
+    kept = {sample.name: sample for sample in layout.samples}
+    return PetData(
+        images=np.load(folder / "images.npy", mmap_mode="r"),
+        masks=np.load(folder / "masks.npy", mmap_mode="r"),
+        species=np.where(manifest["species"] == "cat", 1, 2).astype(np.uint8),
+        manifest=manifest,
+        fingerprint=facts["fingerprint"],
+        sizes=np.load(folder / "sizes.npy"),
+        defects=tuple(facts["defects"]),
+        layout=Layout(layout.kind, layout.root, tuple(kept[name] for name in manifest["name"])),
+    )
+
+
+def _cache_key(layout: Layout, image_size: int, allow_defects: bool) -> str:
+    """Names, sizes and times of all files: a touched file makes a new cache, so a stale one is never read."""
+    digest = hashlib.sha256(f"{_FORMAT} {layout.kind} {image_size} {allow_defects}\n".encode())
+    for sample in layout.samples:
+        digest.update(f"{sample.name} {sample.split} {sample.species}".encode())
+        for path in (sample.image_path, sample.mask_path):
+            try:
+                stat = path.stat()
+            except FileNotFoundError:
+                continue  # decode() reports it by name
+            digest.update(f" {path} {stat.st_size} {stat.st_mtime_ns}".encode())
+    return f"{image_size}-{digest.hexdigest()[:16]}"
+
+
+def _build(layout: Layout, image_size: int, folder: Path, allow_defects: bool, progress: Progress) -> None:
+    images, masks, thumbnails, sizes, digests, samples, defects = [], [], [], [], [], [], []
+    for sample in progress(layout.samples, "decoding photos"):
+        decoded, found = decode(layout, sample)
+        defects += found
+        if decoded is None:
+            continue
+        samples.append(sample)
+        images.append(squeeze(decoded.image, image_size))
+        masks.append(squeeze_mask(decoded.mask, image_size))
+        thumbnails.append(cv2.resize(decoded.image, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA))
+        sizes.append(decoded.mask.shape)
+        digests.append(np.frombuffer(decoded.digest, dtype=np.uint8))
+    if not allow_defects:
+        refuse_errors(defects)
+    if not samples:
+        raise DataError(f"none of the {len(layout.samples)} photos under {str(layout.root)!r} can be read")
+    manifest = build_manifest(samples, np.stack(thumbnails))
+    with replacing_folder(folder) as new:
+        np.save(new / "images.npy", np.stack(images))
+        np.save(new / "masks.npy", np.stack(masks))
+        np.save(new / "sizes.npy", np.array(sizes))
+        manifest.to_csv(new / "manifest.csv", index=False)
+        facts = {"fingerprint": fingerprint(manifest, np.stack(digests)), "defects": [str(d) for d in defects]}
+        (new / "facts.json").write_text(json.dumps(facts, indent=1))

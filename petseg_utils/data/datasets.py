@@ -1,0 +1,71 @@
+"""PyTorch data sets over the cache, under the names the field uses.
+
+Photos leave as uint8: a quarter of the bytes to pass between processes and to a GPU, where they become floats.
+"""
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from petseg_utils.classes import apply_border_policy
+from petseg_utils.data.augment import Augmentation
+from petseg_utils.data.cache import PetData
+
+
+class SegmentationDataset(Dataset):
+    """Training samples: a photo, augmented, and its target.
+
+    ``dataset[i]`` is ``(image, target)``: uint8 (3, S, S) RGB and uint8 (S, S) of {0, 1, 2, 255}. Call
+    :meth:`set_epoch` before each epoch; what is drawn then depends only on (seed, epoch, index).
+
+    Args:
+        data: the opened data set.
+        part: ``train`` (or another part of the manifest).
+        augmentation: ``none`` or ``five``.
+        border: what becomes of border pixels, see :func:`petseg_utils.classes.apply_border_policy`.
+        seed: seeds the augmentations.
+    """
+
+    def __init__(self, data: PetData, part: str = "train", *, augmentation: str = "none", border: str = "ignore",
+                 seed: int = 0):
+        self.data = data
+        self.rows = data.indices(part)
+        self.augment = Augmentation(augmentation)
+        self.border = border
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
+        row = self.rows[i]
+        key = (self.seed, self.epoch, int(row))
+        image, mask = self.augment(self.data.images[row], self.data.masks[row], key)
+        target = apply_border_policy(mask, self.border, int(self.data.species[row]))
+        # torch.tensor copies: the cache is memory-mapped read-only and must stay as it is.
+        return torch.tensor(image).permute(2, 0, 1), torch.tensor(target)
+
+
+class ValSegmentationDataset(Dataset):
+    """Scoring samples: a photo, its mask at the study's size, its original mask, and its original size.
+
+    ``dataset[i]`` is ``(image, mask, original_mask, original_size)``: uint8 (3, S, S) RGB, uint8 (S, S) and uint8
+    (H, W), both of {0, 1, 2, 3}, and ``(H, W)`` in pixels. Nothing is augmented, nothing is random.
+    """
+
+    def __init__(self, data: PetData, part: str):
+        self.data = data
+        self.rows = data.indices(part)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor, Tensor, tuple[int, int]]:
+        row = self.rows[i]
+        original = torch.tensor(self.data.original_mask(row))
+        image = torch.tensor(self.data.images[row]).permute(2, 0, 1)
+        return image, torch.tensor(self.data.masks[row]), original, (original.shape[0], original.shape[1])

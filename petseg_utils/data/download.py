@@ -1,0 +1,35 @@
+"""The official archive, through torchvision's md5-checked download."""
+
+import shutil
+from pathlib import Path
+
+from torchvision.datasets import OxfordIIITPet
+
+from petseg_utils.errors import DataError
+
+
+def ensure_oxford(root: Path) -> Path:
+    """Return ``root`` with the official Oxford-IIIT Pet archive in it, fetched (800 MB) if it is not there.
+
+    Raises:
+        DataError: the archive cannot be fetched, or what came is damaged.
+    """
+    target, staging = root / "oxford-iiit-pet", root / ".download"
+    if target.is_dir():
+        return root
+    unpacked = staging / "oxford-iiit-pet"
+    for folder in ("images", "annotations"):  # half unpacked by a process that was stopped; the archives are kept
+        shutil.rmtree(unpacked / folder, ignore_errors=True)
+    try:
+        staging.mkdir(parents=True, exist_ok=True)
+        OxfordIIITPet(staging, download=True)
+    except (OSError, RuntimeError) as error:  # URLError is an OSError; a wrong md5 is a RuntimeError
+        raise DataError(
+            f"the Oxford-IIIT Pet archive cannot be fetched into {str(root)!r} ({' '.join(str(error).split())}): go "
+            "online and try again, pass --data-root the folder of a copy, or use --dataset synthetic"
+        ) from None
+    for archive in unpacked.glob("*.tar.gz"):
+        archive.unlink()
+    unpacked.rename(target)
+    staging.rmdir()
+    return root

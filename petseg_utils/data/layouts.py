@@ -1,0 +1,128 @@
+"""Disk layouts: which photos a folder holds, where their masks are, and how those masks are coded.
+
+Two layouts are read. *Oxford*, as torchvision's ``OxfordIIITPet`` keeps it (official archive, smaller mirrors,
+synthetic pets)::
+
+    ROOT/oxford-iiit-pet/images/NAME.jpg
+    ROOT/oxford-iiit-pet/annotations/{trainval,test}.txt      NAME CLASS-ID SPECIES BREED-ID
+    ROOT/oxford-iiit-pet/annotations/trimaps/NAME.png         1 pet, 2 background, 3 border
+
+and *coursework*, as a university handed it to its students::
+
+    ROOT/{TrainVal,Test}/color/NAME.jpg
+    ROOT/{TrainVal,Test}/label/NAME.png                       colours of ``petseg_utils.classes.MASK_COLOURS``
+
+Source: Parkhi, Vedaldi, Zisserman, Jawahar, "Cats and Dogs", CVPR 2012.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from petseg_utils.classes import BACKGROUND, BORDER, CAT, DOG, IGNORE
+from petseg_utils.data.colours import decode_colours
+from petseg_utils.errors import DataError
+
+_TRIMAP_VALUES = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One photo: its name, its two files, its species (1 cat, 2 dog), its breed, and its official split."""
+
+    name: str
+    image_path: Path
+    mask_path: Path
+    species: int
+    breed: str
+    split: str  # "trainval" or "test"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A data set on disk: ``kind`` is ``oxford`` or ``coursework``; samples stand in the order of the lists."""
+
+    kind: str
+    root: Path
+    samples: tuple[Sample, ...]
+
+    def decode_mask(self, raw: np.ndarray, sample: Sample) -> np.ndarray:
+        """Turn a mask file's pixels into our codes.
+
+        Args:
+            raw: uint8 (H, W) trimap or (H, W, 3) RGB colour mask, as :func:`petseg_utils.data.decode.read_mask_file`
+                returns it.
+            sample: the photo it belongs to; its species says what a trimap's pet is.
+
+        Returns:
+            uint8 (H, W) of {0 background, 1 cat, 2 dog, 3 border}.
+
+        Raises:
+            ValueError: a value or colour that the layout doesn't know, named in the message.
+        """
+        if self.kind == "coursework":
+            return decode_colours(raw)
+        table = np.full(256, IGNORE, dtype=np.uint8)
+        table[list(_TRIMAP_VALUES)] = (sample.species, BACKGROUND, BORDER)
+        mask = table[raw]
+        if (mask == IGNORE).any():
+            strange = sorted(set(np.unique(raw).tolist()) - set(_TRIMAP_VALUES))
+            raise ValueError(f"trimap values {strange[:5]} outside {{1, 2, 3}}")
+        return mask
+
+
+def read_layout(root: str | Path) -> Layout:
+    """List the photos under ``root``, in either layout.
+
+    Raises:
+        DataError: the folder is missing, holds neither layout, or a list is empty or damaged.
+    """
+    root = Path(root).expanduser()
+    if not root.is_dir():
+        raise DataError(f"data root {str(root)!r} is not a folder: pass --data-root the folder that holds "
+                        "oxford-iiit-pet/ or TrainVal/ and Test/")
+    for base in (root / "oxford-iiit-pet", root):
+        if (base / "annotations").is_dir():
+            return Layout("oxford", base, _read_oxford(base))
+    if (root / "TrainVal").is_dir() or (root / "Test").is_dir():
+        return Layout("coursework", root, _read_coursework(root))
+    raise DataError(f"data root {str(root)!r} holds neither oxford-iiit-pet/annotations nor TrainVal/ and Test/: "
+                    "point it at one of them, or fetch the official archive with petseg data --download")
+
+
+def _read_oxford(base: Path) -> tuple[Sample, ...]:
+    samples = []
+    for split in ("trainval", "test"):
+        listing = base / "annotations" / f"{split}.txt"
+        if not listing.is_file():
+            raise DataError(f"list {str(listing)!r} is missing: the Oxford layout needs trainval.txt and test.txt")
+        for number, line in enumerate(listing.read_text().splitlines(), start=1):
+            fields = line.split()
+            if not fields or fields[0].startswith("#"):
+                continue
+            if len(fields) != 4 or fields[2] not in ("1", "2"):
+                raise DataError(f"line {number} of {str(listing)!r} reads {line!r}: expected NAME CLASS-ID SPECIES "
+                                "BREED-ID with species 1 (cat) or 2 (dog)")
+            samples.append(_sample(fields[0], base / "images", base / "annotations" / "trimaps", int(fields[2]), split))
+    if not samples:
+        raise DataError(f"the lists in {str(base / 'annotations')!r} name no photo: fetch the data set again")
+    return tuple(samples)
+
+
+def _read_coursework(root: Path) -> tuple[Sample, ...]:
+    samples = []
+    for folder, split in (("TrainVal", "trainval"), ("Test", "test")):
+        photos = {path.stem: path for path in (root / folder / "color").glob("*.jpg")}
+        labels = {path.stem for path in (root / folder / "label").glob("*.png")}
+        # A name with only one of its two files is kept: verification reports the missing one by its path.
+        for name in sorted(photos.keys() | labels):
+            species = CAT if name[:1].isupper() else DOG  # the data set's own rule: cat breeds are capitalised
+            samples.append(_sample(name, root / folder / "color", root / folder / "label", species, split))
+    if not samples:
+        raise DataError(f"{str(root)!r} holds no TrainVal/color/*.jpg and no Test/color/*.jpg: copy the photos there")
+    return tuple(samples)
+
+
+def _sample(name: str, images: Path, masks: Path, species: int, split: str) -> Sample:
+    return Sample(name, images / f"{name}.jpg", masks / f"{name}.png", species, name.rsplit("_", 1)[0], split)

@@ -1,0 +1,102 @@
+"""Which photo trains, which validates, which is only ever reported: the split manifest.
+
+The official test list is left alone. Validation is a fifth of the official trainval list, drawn breed by breed with
+a seed. Near-duplicate photos are kept on one side, or a model would be chosen on (or tested on) what it trained on.
+"""
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from petseg_utils.classes import SPECIES_NAMES
+from petseg_utils.data.layouts import Sample
+
+THUMBNAIL = 16  # side of the thumbnails that near-duplicates are found on, in pixels
+DUPLICATE_RMSE = 3.0  # grey levels of [0, 255]; two photos closer than this show the same picture
+VAL_FRACTION = 0.2
+PARTS = ("train", "val", "test", "excluded")
+
+
+def near_duplicates(thumbnails: np.ndarray, threshold: float = DUPLICATE_RMSE) -> np.ndarray:
+    """Find pairs of near-identical photos by comparing all thumbnails with all.
+
+    Args:
+        thumbnails: uint8 (N, 16, 16, 3) RGB.
+        threshold: root mean square difference, in grey levels, below which two photos count as one.
+
+    Returns:
+        int64 (P, 2) index pairs, first < second, in order.
+    """
+    flat = thumbnails.reshape(len(thumbnails), -1).astype(np.float32) / 255
+    flat -= flat.mean(axis=0)  # smaller numbers, less rounding in the expansion below; distances are unchanged
+    norms = (flat**2).sum(axis=1)
+    limit = (threshold / 255) ** 2 * flat.shape[1]
+    pairs = []
+    for start in range(0, len(flat), 1024):  # ||a - b||^2 = ||a||^2 + ||b||^2 - 2 ab, a block of rows at a time
+        block = slice(start, start + 1024)
+        squared = norms[block, None] + norms[None] - 2 * flat[block] @ flat.T
+        rows, columns = np.nonzero(squared < limit)
+        rows = rows + start
+        pairs.append(np.stack([rows, columns], axis=1)[rows < columns])
+    return np.concatenate(pairs) if pairs else np.empty((0, 2), dtype=np.int64)
+
+
+def build_manifest(samples: list[Sample], thumbnails: np.ndarray, seed: int = 0) -> pd.DataFrame:
+    """Give every photo its part.
+
+    Args:
+        samples: the photos, in the layout's order.
+        thumbnails: uint8 (N, 16, 16, 3), one for each.
+        seed: draws the validation photos.
+
+    Returns:
+        One row a photo, in order: ``name, breed, species, split, part, duplicate_of``. ``part`` is ``train``, ``val``,
+        ``test``, or ``excluded`` for a trainval photo that repeats a test photo; ``duplicate_of`` names the first
+        photo of its group of near-duplicates (empty for most).
+    """
+    n = len(samples)
+    pairs = near_duplicates(thumbnails)
+    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    _, group = connected_components(graph, directed=False)
+    is_test = np.array([sample.split == "test" for sample in samples])
+    part = np.where(is_test, "test", "train").astype(object)
+    part[~is_test & np.isin(group, group[is_test])] = "excluded"
+
+    # A group of near-duplicates is drawn as one, for the breed of its first photo.
+    rng = np.random.default_rng(seed)
+    first = {g: i for i, g in reversed(list(enumerate(group)))}
+    breeds = np.array([sample.breed for sample in samples])
+    candidates = np.array([i for i in range(n) if part[i] == "train" and first[group[i]] == i], dtype=np.int64)
+    for breed in sorted(set(breeds[candidates])):
+        own = rng.permutation(candidates[breeds[candidates] == breed])
+        for i in own[: round(VAL_FRACTION * len(own))]:
+            part[group == group[i]] = "val"
+
+    sizes = np.bincount(group)
+    return pd.DataFrame({
+        "name": [sample.name for sample in samples],
+        "breed": breeds,
+        "species": [SPECIES_NAMES[sample.species] for sample in samples],
+        "split": [sample.split for sample in samples],
+        "part": part,
+        "duplicate_of": [samples[first[g]].name if sizes[g] > 1 and first[g] != i else "" for i, g in enumerate(group)],
+    })
+
+
+def fingerprint(manifest: pd.DataFrame, digests: np.ndarray) -> str:
+    """Name a data set by what is in it: the parts and the bytes of every file, wherever the files lie.
+
+    Args:
+        manifest: as :func:`build_manifest` returns it.
+        digests: uint8 (N, 32), the SHA-256 of each photo's files.
+
+    Returns:
+        16 hexadecimal digits; another photo, mask or split gives others.
+    """
+    digest = hashlib.sha256()
+    for row, content in zip(manifest[["name", "species", "part"]].itertuples(index=False), digests, strict=True):
+        digest.update("\t".join(row).encode() + b"\n" + content.tobytes())
+    return digest.hexdigest()[:16]

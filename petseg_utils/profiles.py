@@ -1,0 +1,111 @@
+"""Profiles: how large a study is. Every number stands in one table and can be overridden by name."""
+
+import dataclasses
+import os
+import typing
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from petseg_utils.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A profile's values after overriding.
+
+    Attributes:
+        profile: the profile's name.
+        dataset: ``synthetic`` (rendered here) or ``oxford`` (Oxford-IIIT Pet, or anything in a layout we read).
+        data_root: folder of the data set; ``None``: ``data/`` in the workspace, fetched or rendered if need be.
+        n_trainval, n_test: how many synthetic pets; real data sets bring their own lists.
+        image_size: side of the square that a model sees, in pixels.
+        width, depth: of the UNets: channels of the first level, number of poolings.
+        epochs: passes over the training part.
+        batch_size: photos in a training step.
+        recipe: ``strong`` or ``paper``.
+        learning_rate: instead of the recipe's.
+        seed: of weights, order and augmentations (the synthetic pets have their own).
+        device: ``auto``, ``cpu`` or ``cuda``.
+        allow_defects: leave defective photos out instead of stopping.
+    """
+
+    profile: str
+    dataset: str
+    image_size: int
+    width: int
+    depth: int
+    epochs: int
+    batch_size: int
+    recipe: str
+    n_trainval: int = 0
+    n_test: int = 0
+    data_root: str | None = None
+    learning_rate: float | None = None
+    seed: int = 0
+    device: str = "auto"
+    allow_defects: bool = False
+
+
+PROFILES: dict[str, dict[str, Any]] = {
+    "smoke": {"dataset": "synthetic", "n_trainval": 60, "n_test": 20, "image_size": 64,
+              "width": 4, "depth": 3, "epochs": 2, "batch_size": 8, "recipe": "strong"},
+    "quick": {"dataset": "synthetic", "n_trainval": 480, "n_test": 240, "image_size": 96,
+              "width": 16, "depth": 4, "epochs": 16, "batch_size": 16, "recipe": "strong"},
+    "gpu": {"dataset": "oxford", "image_size": 224,
+            "width": 32, "depth": 4, "epochs": 30, "batch_size": 32, "recipe": "strong"},
+    "full": {"dataset": "oxford", "image_size": 224,
+             "width": 64, "depth": 4, "epochs": 100, "batch_size": 32, "recipe": "paper"},
+    "oxford-128": {"dataset": "oxford", "image_size": 128,
+                   "width": 16, "depth": 4, "epochs": 26, "batch_size": 32, "recipe": "strong"},
+}
+DATASETS = ("synthetic", "oxford")
+OVERRIDABLE = tuple(f.name for f in dataclasses.fields(Settings) if f.name != "profile")
+
+
+def resolve(profile: str = "auto", **overrides: Any) -> Settings:
+    """A profile's settings with some of them overridden.
+
+    Args:
+        profile: a key of :data:`PROFILES`, or ``auto``: the environment's ``PETSEG_PROFILE`` if set, else ``gpu`` where
+            CUDA is, else ``quick``.
+        overrides: fields of :class:`Settings` in either case, so that a notebook can pass its parameters; ``None``
+            leaves the profile's value.
+
+    Raises:
+        UsageError: an unknown profile or name, or a value of the wrong kind.
+    """
+    if profile == "auto":
+        profile = os.environ.get("PETSEG_PROFILE") or ("gpu" if torch.cuda.is_available() else "quick")
+    if profile not in PROFILES:
+        raise UsageError(f"unknown profile {profile!r}: choose one of auto, {', '.join(PROFILES)}")
+    chosen = {}
+    for name, value in overrides.items():
+        if name.lower() not in OVERRIDABLE:
+            raise UsageError(f"unknown setting {name!r}: choose among {', '.join(OVERRIDABLE)}")
+        if value is not None:
+            chosen[name.lower()] = _checked(name.lower(), value)
+    if "data_root" in chosen and "dataset" not in chosen:
+        chosen["dataset"] = "oxford"
+    settings = Settings(profile=profile, **(PROFILES[profile] | chosen))
+    if settings.dataset not in DATASETS:
+        raise UsageError(f"unknown dataset {settings.dataset!r}: choose one of {', '.join(DATASETS)}")
+    if settings.dataset == "synthetic":
+        if settings.data_root is not None:
+            raise UsageError(f"dataset 'synthetic' is rendered, data root {settings.data_root!r} does not apply: drop "
+                             "one of the two")
+        # A large profile says nothing of synthetic pets; it takes as many as the quick one.
+        settings = dataclasses.replace(settings, n_trainval=settings.n_trainval or PROFILES["quick"]["n_trainval"],
+                                       n_test=settings.n_test or PROFILES["quick"]["n_test"])
+    return settings
+
+
+def _checked(name: str, value: Any) -> Any:
+    """``value`` if its type is the field's; whole numbers pass for floats."""
+    hint = typing.get_type_hints(Settings)[name]
+    (wanted,) = {*(typing.get_args(hint) or (hint,))} - {type(None)}
+    accepted = (int, float) if wanted is float else wanted
+    if not isinstance(value, accepted) or (isinstance(value, bool) and wanted is not bool):
+        raise UsageError(f"setting {name} is {value!r}: give a value of type {wanted.__name__}")
+    return value

@@ -1,0 +1,80 @@
+"""Results as tidy tables: one number a row in ``metrics.csv``, one run a row in ``runs.csv``."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from petseg_utils.atomic import write_text
+from petseg_utils.metrics import score_rows
+from petseg_utils.training.run import SPLITS, Run
+
+METRICS_COLUMNS = (
+    "study", "notebook", "run", "model", "decoder", "variant", "encoder", "recipe", "augmentation", "label_fraction",
+    "seed", "dataset", "split", "n_images", "image_size", "prompt", "perturbation", "level", "border", "reduction",
+    "class", "metric", "value", "ci_low", "ci_high",
+)
+RUNS_COLUMNS = (
+    "study", "notebook", "run", "variant", "spec", "pretraining", "trainable_parameters", "macs", "epochs",
+    "best_epoch", "best_val_miou", "seconds", "images_per_second", "peak_memory_mb", "device", "precision", "threads",
+    "commit", "versions",
+)
+
+
+def metric_rows(run: Run) -> list[dict[str, Any]]:
+    """All scores of a finished run, derived from its counts: both splits, three border policies, both reductions, with
+    95 % bootstrap intervals over images, and the loss of each split."""
+    spec = run.spec
+    common = {
+        "run": run.name, "model": spec.model, "recipe": spec.recipe, "augmentation": spec.augmentation,
+        "label_fraction": 1.0, "seed": spec.seed, "image_size": spec.image_size,
+    }
+    rows: list[dict[str, Any]] = []
+    losses = run.record()["loss"]
+    for split in SPLITS:
+        counts, species = run.counts(split), run.species(split)
+        about = common | {"split": split, "n_images": len(counts)}
+        rows += [about | row for row in score_rows(counts, species)]
+        rows.append(about | {"border": "ignore", "reduction": "dataset", "metric": "loss", "value": losses[split]})
+    return rows
+
+
+def record_runs(folder: Path, study: str, notebook: str, dataset: str, runs: dict[str, Run]) -> None:
+    """Write the rows of a notebook's runs to a study's two tables, in place of that notebook's earlier rows.
+
+    Args:
+        folder: ``results/<study>``.
+        study, notebook, dataset: what the rows are labelled with.
+        runs: finished runs by ``variant``, a few words that tell them apart within the notebook.
+    """
+    labels = {"study": study, "notebook": notebook}
+    metrics = [labels | {"variant": variant, "dataset": dataset} | row
+               for variant, run in runs.items() for row in metric_rows(run)]
+    records = [labels | {"variant": variant} | run.record() for variant, run in runs.items()]
+    _replace_rows(folder / "metrics.csv", METRICS_COLUMNS, notebook, metrics)
+    _replace_rows(folder / "runs.csv", RUNS_COLUMNS, notebook, records)
+
+
+def read_table(folder: Path, name: str) -> pd.DataFrame:
+    """A study's ``metrics`` or ``runs`` table; empty, with its columns, if nothing has been recorded yet.
+
+    Text that does not apply is ``""``, a number that does not apply is NaN.
+    """
+    columns = {"metrics": METRICS_COLUMNS, "runs": RUNS_COLUMNS}[name]
+    path = folder / f"{name}.csv"
+    if not path.is_file():
+        return pd.DataFrame(columns=list(columns))
+    table = pd.read_csv(path, float_precision="round_trip")
+    text = [column for column in table.columns if table[column].dtype.kind not in "if" or table[column].isna().all()]
+    text = [column for column in text if column not in ("value", "ci_low", "ci_high", "level")]
+    return table.fillna({column: "" for column in text}).astype({column: object for column in text})
+
+
+def _replace_rows(path: Path, columns: tuple[str, ...], notebook: str, rows: list[dict[str, Any]]) -> None:
+    new = pd.DataFrame(rows).reindex(columns=list(columns))
+    if path.is_file():
+        old = pd.read_csv(path, float_precision="round_trip")
+        kept = old[old["notebook"] != notebook]
+        new = pd.concat([kept, new], ignore_index=True) if len(kept) else new
+    new = new.sort_values("notebook", kind="stable")
+    write_text(path, new.round({"value": 6, "ci_low": 6, "ci_high": 6}).to_csv(index=False))

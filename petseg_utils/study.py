@@ -1,0 +1,87 @@
+"""A study: settings, a data set, runs and tables, as a notebook or the command line uses them."""
+
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from petseg_utils.atomic import write_text
+from petseg_utils.data.cache import PetData, open_data
+from petseg_utils.data.download import ensure_oxford
+from petseg_utils.profiles import Settings
+from petseg_utils.results import read_table, record_runs
+from petseg_utils.synthetic import write_synthetic_pets
+from petseg_utils.training.loop import train
+from petseg_utils.training.run import Run
+from petseg_utils.training.spec import RunSpec
+from petseg_utils.workspace import Workspace
+
+SYNTHETIC_SEED = 0  # of the embedded data set: one set of pets, whatever seed a run has
+
+
+class Study:
+    """One study.
+
+    Args:
+        settings: see :func:`petseg_utils.profiles.resolve`.
+        name: names the folders of results and figures; the profile's name if ``None``.
+    """
+
+    def __init__(self, settings: Settings, name: str | None = None):
+        self.settings = settings
+        self.name = name or settings.profile
+        self.workspace = Workspace.find()
+
+    def __repr__(self) -> str:
+        s = self.settings
+        return f"study {self.name!r}: profile {s.profile}, dataset {s.dataset}, {s.image_size} px, {s.epochs} epochs"
+
+    @cached_property
+    def data_root(self) -> Path:
+        """The data set's folder; synthetic pets are rendered and the official archive is fetched if need be."""
+        s = self.settings
+        if s.dataset == "synthetic":
+            root = self.workspace.data / f"synthetic-{s.image_size}-{s.n_trainval}-{s.n_test}"
+            return write_synthetic_pets(root, n_trainval=s.n_trainval, n_test=s.n_test, size=s.image_size,
+                                        seed=SYNTHETIC_SEED)
+        return Path(s.data_root).expanduser() if s.data_root else ensure_oxford(self.workspace.data / "oxford")
+
+    @cached_property
+    def data(self) -> PetData:
+        """The opened data set (decoded once, see :func:`petseg_utils.data.cache.open_data`)."""
+        return open_data(self.data_root, self.settings.image_size, self.workspace.cache,
+                         allow_defects=self.settings.allow_defects,
+                         progress=lambda items, what: tqdm(items, desc=what, unit="photo", mininterval=2))
+
+    @property
+    def figures(self) -> Path:
+        """The study's folder of figures, made if need be."""
+        folder = self.workspace.figures(self.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def unet_spec(self, model: str = "unet", *, augmentation: str) -> RunSpec:
+        """The spec of a UNet as the settings have it."""
+        s = self.settings
+        return RunSpec(model=model, data=self.data.fingerprint, image_size=s.image_size, epochs=s.epochs,
+                       options={"width": s.width, "depth": s.depth}, recipe=s.recipe, learning_rate=s.learning_rate,
+                       augmentation=augmentation, batch_size=s.batch_size, seed=s.seed)
+
+    def train(self, spec: RunSpec) -> Run:
+        """The spec's finished run: see :func:`petseg_utils.training.loop.train`."""
+        return train(spec, self.data, self.workspace.runs, device=self.settings.device)
+
+    def record(self, notebook: str, runs: dict[str, Run]) -> None:
+        """Put a notebook's finished runs, by variant, into the study's tables, and the split beside them."""
+        folder = self.workspace.results(self.name)
+        record_runs(folder, self.name, notebook, self.settings.dataset, runs)
+        write_text(folder / "manifest.csv", self.data.manifest.to_csv(index=False))
+
+    def metrics(self) -> pd.DataFrame:
+        """The study's ``metrics.csv``: one number a row."""
+        return read_table(self.workspace.results(self.name), "metrics")
+
+    def runs(self) -> pd.DataFrame:
+        """The study's ``runs.csv``: one run a row."""
+        return read_table(self.workspace.results(self.name), "runs")

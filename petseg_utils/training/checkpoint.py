@@ -1,0 +1,85 @@
+"""Checkpoints: one safetensors file each (no pickle), JSON in its header, replaced in one step."""
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from petseg_utils.atomic import replacing_file
+from petseg_utils.errors import DataError
+from petseg_utils.training.spec import RunSpec
+
+_WEIGHTS, _OPTIMIZER = "model.", "optimizer."
+
+
+def save_checkpoint(path: Path, spec: RunSpec, model: nn.Module, *, optimizer: torch.optim.Optimizer | None = None,
+                    facts: dict[str, Any] | None = None) -> None:
+    """Write weights, and with ``optimizer`` all that training needs to go on.
+
+    The tensors are written out at once, so the file is a copy: what trains on cannot change it.
+    """
+    tensors = {f"{_WEIGHTS}{name}": _plain(tensor) for name, tensor in model.state_dict().items()}
+    if optimizer is not None:
+        for index, state in optimizer.state_dict()["state"].items():
+            tensors.update({f"{_OPTIMIZER}{index}.{key}": _plain(value) for key, value in state.items()})
+    with replacing_file(path) as temporary:
+        save_file(tensors, temporary, metadata={"spec": spec.to_json(), "facts": json.dumps(facts or {})})
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    return tensor.detach().cpu().contiguous()  # safetensors knows no channels_last
+
+
+def read_spec(path: Path) -> RunSpec:
+    """The spec of the run that wrote a checkpoint.
+
+    Raises:
+        DataError: the file is missing or is no checkpoint of ours.
+    """
+    return RunSpec.from_json(_header(path)["spec"])
+
+
+def load_model(path: Path) -> nn.Module:
+    """Build a checkpoint's model with its weights, in eval mode on the CPU."""
+    model = read_spec(path).build()
+    load_weights(path, model)
+    return model.eval()
+
+
+def load_weights(path: Path, model: nn.Module) -> None:
+    """Load a checkpoint's weights; every tensor must fit (``strict``)."""
+    model.load_state_dict(_tensors(path, _WEIGHTS))
+
+
+def load_training(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Load weights and optimizer state; returns the facts that were saved with them."""
+    load_weights(path, model)
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in _tensors(path, _OPTIMIZER).items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    return json.loads(_header(path)["facts"])
+
+
+def _header(path: Path) -> dict[str, str]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+    except FileNotFoundError:
+        raise DataError(f"checkpoint {str(path)!r} does not exist: give the path of a run's best.safetensors") from None
+    except (SafetensorError, OSError, struct.error) as error:
+        raise DataError(f"checkpoint {str(path)!r} cannot be read ({error}): train it again or copy it anew") from None
+    if "spec" not in header:
+        raise DataError(f"checkpoint {str(path)!r} carries no run spec: give a file that petseg train wrote")
+    return header
+
+
+def _tensors(path: Path, prefix: str) -> dict[str, Tensor]:
+    with safe_open(path, framework="pt") as file:
+        return {key.removeprefix(prefix): file.get_tensor(key) for key in file.keys() if key.startswith(prefix)}

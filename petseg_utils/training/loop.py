@@ -1,0 +1,153 @@
+"""The one training loop. Nothing is trained twice, and what was interrupted goes on where it stopped."""
+
+import math
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from petseg_utils.data.cache import PetData
+from petseg_utils.data.datasets import SegmentationDataset
+from petseg_utils.errors import PetsegError, UsageError
+from petseg_utils.evaluation import evaluate
+from petseg_utils.metrics import apply_border, reduce_scores
+from petseg_utils.precision import Precision, choose_precision
+from petseg_utils.training.checkpoint import load_training, load_weights, save_checkpoint
+from petseg_utils.training.recipes import LearningRate, build_optimizer, cross_entropy
+from petseg_utils.training.record import describe_run
+from petseg_utils.training.run import SPLITS, Run
+from petseg_utils.training.spec import RunSpec
+
+
+class TrainingError(PetsegError):
+    """Training cannot go on."""
+
+
+def train(spec: RunSpec, data: PetData, runs_folder: Path, *, device: str = "auto", quiet: bool = False) -> Run:
+    """Return the spec's finished run, from its folder if it is there; else train, or go on where training stopped.
+
+    The epoch with the best validation mIoU (dataset level, border ignored) is kept. The test part is touched once,
+    after training, to report.
+
+    Args:
+        spec: what to train.
+        data: the opened data set; its fingerprint and image size must be the spec's.
+        runs_folder: the run's own folder is made in it.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        quiet: no progress bar.
+
+    Raises:
+        UsageError: the data is not what the spec names.
+        TrainingError: the loss is no longer a finite number.
+    """
+    if (data.fingerprint, data.image_size) != (spec.data, spec.image_size):
+        raise UsageError(f"the run wants data {spec.data} at {spec.image_size} px, the opened data set is "
+                         f"{data.fingerprint} at {data.image_size} px: make the spec from the data you opened")
+    run = Run(spec, runs_folder / spec.run_name)
+    if run.finished:
+        return run
+    run.write_spec()
+    precision = choose_precision(device)
+    model = _train_epochs(run, data, precision, quiet)
+    load_weights(run.best, model)
+    losses = {}
+    for split in SPLITS:
+        scored = evaluate(model, data, split, precision)
+        rows = data.indices(split)
+        run.write_counts(split, data.manifest["name"].iloc[rows].tolist(), data.species[rows], scored.counts)
+        losses[split] = scored.loss
+    run.write_record(describe_run(run, model, precision) | {"loss": losses})
+    return run
+
+
+def _train_epochs(run: Run, data: PetData, precision: Precision, quiet: bool) -> nn.Module:
+    spec, recipe = run.spec, run.spec.get_recipe()
+    torch.manual_seed(spec.seed)
+    model = precision.model(spec.build())
+    optimizer = build_optimizer(recipe, model)
+    scaler = precision.grad_scaler()
+    history: list[dict[str, float]] = []
+    if run.last.is_file():
+        facts = load_training(run.last, model, optimizer)
+        history = facts["history"]
+        scaler.load_state_dict(facts["scaler"])
+
+    dataset = SegmentationDataset(data, augmentation=spec.augmentation, border=spec.border, seed=spec.seed)
+    batch_size = min(spec.batch_size, len(dataset))
+    steps = len(dataset) // batch_size
+    rate = LearningRate(recipe, optimizer, steps, spec.epochs, [row["val_loss"] for row in history])
+    bar = tqdm(total=spec.epochs * steps, initial=len(history) * steps, desc=run.name, unit="step", disable=quiet,
+               mininterval=2, dynamic_ncols=True)
+    for epoch in range(len(history), spec.epochs):
+        # Every epoch starts from a seed of its own, so going on needs no random state saved.
+        torch.manual_seed(_epoch_seed(spec.seed, epoch))
+        started = time.perf_counter()
+        model.train()
+        loss_sum, waited = torch.zeros((), device=precision.device), 0.0
+        for step, (images, targets, wait) in enumerate(_batches(dataset, epoch, batch_size, precision)):
+            rate.before_step(epoch * steps + step)
+            with precision.autocast():
+                logits = model(images)
+            loss = cross_entropy(logits, targets, recipe.class_weights)
+            optimizer.zero_grad(set_to_none=True)
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            loss_sum += loss.detach()
+            waited += wait
+            bar.update()
+        train_loss = loss_sum.item() / steps
+        seconds = time.perf_counter() - started
+        validation = evaluate(model, data, "val", precision, at_original_size=False)
+        if not math.isfinite(train_loss + validation.loss):
+            raise TrainingError(f"loss of epoch {epoch + 1} is {train_loss} (validation {validation.loss}) at learning "
+                                f"rate {rate.current:.2g}: start again with a lower learning rate")
+        confusion = apply_border(validation.counts, data.species[data.indices("val")], "ignore")
+        history.append({
+            "epoch": epoch + 1,
+            "train_loss": train_loss,
+            "val_loss": validation.loss,
+            "val_miou": float(reduce_scores(confusion, "iou", "dataset")["mean"]),
+            "learning_rate": rate.current,
+            "seconds": seconds,
+            "images_per_second": steps * batch_size / seconds,
+            "data_wait_share": waited / seconds,
+        })
+        rate.after_epoch(validation.loss)
+        # Best first: if we are killed between the two files, the epoch is done again and writes the same best.
+        if history[-1]["val_miou"] == max(row["val_miou"] for row in history):
+            save_checkpoint(run.best, spec, model)
+        save_checkpoint(run.last, spec, model, optimizer=optimizer,
+                        facts={"history": history, "scaler": scaler.state_dict()})
+        run.write_history(history)
+        bar.set_postfix({"loss": f"{train_loss:.3f}", "val mIoU": f"{history[-1]['val_miou']:.3f}",
+                         "images/s": f"{history[-1]['images_per_second']:.0f}"})
+    bar.close()
+    return model
+
+
+def _epoch_seed(seed: int, epoch: int) -> int:
+    return int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0])
+
+
+def _batches(dataset: SegmentationDataset, epoch: int, batch_size: int,
+             precision: Precision) -> Iterator[tuple[Tensor, Tensor, float]]:
+    """Batches of one epoch on the device, each with the seconds it kept the loop waiting."""
+    dataset.set_epoch(epoch)
+    order = torch.Generator().manual_seed(_epoch_seed(dataset.seed, epoch))
+    on_gpu = precision.device.type == "cuda"
+    # On a GPU machine the CPU is free to augment; on a CPU a worker would fight the model for the same cores.
+    workers = min(8, os.cpu_count() or 1) if on_gpu else 0
+    loader = DataLoader(dataset, batch_size, shuffle=True, generator=order, drop_last=True, num_workers=workers,
+                        pin_memory=on_gpu)
+    asked = time.perf_counter()
+    for images, targets in loader:
+        waited = time.perf_counter() - asked
+        yield precision.images(images), targets.to(precision.device, non_blocking=True).long(), waited
+        asked = time.perf_counter()

@@ -1,0 +1,67 @@
+"""What a run cost and where it ran: one row of ``runs.csv``."""
+
+import resource
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from petseg_utils.models import count_parameters
+from petseg_utils.precision import Precision, device_name
+from petseg_utils.training.run import Run
+
+
+def describe_run(run: Run, model: nn.Module, precision: Precision) -> dict[str, Any]:
+    """The run's spec, size, cost, machine and versions, from its history and the process that finished it."""
+    history = run.history()
+    best = history.loc[history["val_miou"].idxmax()]
+    return {
+        "run": run.name,
+        "spec": run.spec.to_json(),
+        "pretraining": "none",
+        "trainable_parameters": count_parameters(model),
+        "macs": count_macs(model, run.spec.image_size, precision),
+        "epochs": len(history),
+        "best_epoch": int(best["epoch"]),
+        "best_val_miou": float(best["val_miou"]),
+        "seconds": round(float(history["seconds"].sum()), 1),
+        "images_per_second": round(float(history["images_per_second"].median()), 1),
+        "peak_memory_mb": _peak_memory_mb(precision),
+        "device": device_name(precision.device),
+        "precision": precision.name,
+        "threads": torch.get_num_threads(),
+        "commit": _commit(),
+        "versions": f"petseg_utils {version('petseg-utils')}, torch {torch.__version__}, "
+                    f"albumentations {version('albumentations')}, numpy {version('numpy')}",
+    }
+
+
+def count_macs(model: nn.Module, image_size: int, precision: Precision) -> int:
+    """Multiply-accumulates for one square image: half of what ``torch.utils.flop_counter`` counts."""
+    counter = FlopCounterMode(display=False)
+    images = torch.zeros(1, 3, image_size, image_size, device=precision.device)
+    was_training = model.training
+    with counter, torch.no_grad():
+        model.eval()(images)
+    model.train(was_training)
+    return counter.get_total_flops() // 2
+
+
+def _peak_memory_mb(precision: Precision) -> int:
+    if precision.device.type == "cuda":
+        return torch.cuda.max_memory_allocated(precision.device) // 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # kilobytes on Linux
+
+
+def _commit() -> str:
+    """The checkout's commit, empty for an installed package."""
+    try:
+        result = subprocess.run(["git", "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True,
+                                cwd=Path(__file__).parent)
+    except FileNotFoundError:
+        return ""
+    return result.stdout.strip() if result.returncode == 0 else ""

@@ -1,0 +1,78 @@
+"""A run's folder: what it holds and how it is read."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from torch import nn
+
+from petseg_utils.atomic import replacing_file, write_text
+from petseg_utils.training.checkpoint import load_model
+from petseg_utils.training.spec import RunSpec
+
+SPLITS = ("val", "test")  # what a finished run was scored on
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run. Its folder holds ``spec.json``, ``last.safetensors`` (to go on), ``best.safetensors`` (best mIoU on
+    validation), ``history.csv``, ``counts-{val,test}.npz``, and ``run.json``, which is written last: a run with it is
+    finished.
+    """
+
+    spec: RunSpec
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.spec.run_name
+
+    @property
+    def finished(self) -> bool:
+        return (self.folder / "run.json").is_file()
+
+    @property
+    def last(self) -> Path:
+        return self.folder / "last.safetensors"
+
+    @property
+    def best(self) -> Path:
+        return self.folder / "best.safetensors"
+
+    def load_model(self) -> nn.Module:
+        """The best model on validation, in eval mode on the CPU."""
+        return load_model(self.best)
+
+    def history(self) -> pd.DataFrame:
+        """One row an epoch: ``epoch, train_loss, val_loss, val_miou, learning_rate, seconds, images_per_second``."""
+        return pd.read_csv(self.folder / "history.csv")
+
+    def write_history(self, rows: list[dict[str, float]]) -> None:
+        write_text(self.folder / "history.csv", pd.DataFrame(rows).to_csv(index=False))
+
+    def counts(self, split: str) -> np.ndarray:
+        """int64 (N, 4, 3): true background, cat, dog, border by predicted background, cat, dog, for each photo."""
+        with np.load(self.folder / f"counts-{split}.npz") as file:
+            return file["counts"].astype(np.int64)
+
+    def species(self, split: str) -> np.ndarray:
+        """uint8 (N,) of {1 cat, 2 dog}, in the order of :meth:`counts`."""
+        with np.load(self.folder / f"counts-{split}.npz") as file:
+            return file["species"]
+
+    def write_counts(self, split: str, names: list[str], species: np.ndarray, counts: np.ndarray) -> None:
+        with replacing_file(self.folder / f"counts-{split}.npz") as temporary, temporary.open("wb") as stream:
+            np.savez_compressed(stream, names=np.array(names), species=species, counts=counts.astype(np.int32))
+
+    def record(self) -> dict[str, Any]:
+        """What ``runs.csv`` says of the run, and the loss on each split."""
+        return json.loads((self.folder / "run.json").read_text())
+
+    def write_spec(self) -> None:
+        write_text(self.folder / "spec.json", self.spec.to_json() + "\n")
+
+    def write_record(self, record: dict[str, Any]) -> None:
+        write_text(self.folder / "run.json", json.dumps(record, indent=1))

@@ -1,0 +1,96 @@
+"""RunSpec: everything that decides what a run computes, as plain data with a name of its own."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from petseg_utils.classes import check_border_policy
+from petseg_utils.data.augment import AUGMENTATION_NAMES
+from petseg_utils.errors import UsageError
+from petseg_utils.models import build_model
+from petseg_utils.training.recipes import Recipe, get_recipe
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """What to train, on what, how. Two equal specs on the same machine give the same weights.
+
+    Attributes:
+        model: a name of :data:`petseg_utils.models.MODEL_NAMES`.
+        data: the data set's fingerprint.
+        image_size: side of the square input, in pixels.
+        epochs: passes over the training part.
+        options: the model's own options, such as ``width``.
+        recipe: a name of :data:`petseg_utils.training.recipes.RECIPES`.
+        learning_rate: instead of the recipe's.
+        augmentation: ``none`` or ``five``.
+        border: the border policy in training.
+        batch_size: photos in a step.
+        seed: of the weights, the order and the augmentations.
+    """
+
+    model: str
+    data: str
+    image_size: int
+    epochs: int
+    options: dict[str, Any] = field(default_factory=dict)
+    recipe: str = "strong"
+    learning_rate: float | None = None
+    augmentation: str = "none"
+    border: str = "ignore"
+    batch_size: int = 32
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        get_recipe(self.recipe)
+        check_border_policy(self.border)
+        if self.augmentation not in AUGMENTATION_NAMES:
+            known = ", ".join(AUGMENTATION_NAMES)
+            raise UsageError(f"unknown augmentation {self.augmentation!r}: choose one of {known}")
+        for name, least in (("image_size", 32), ("epochs", 1), ("batch_size", 2), ("seed", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise UsageError(f"{name} is {value!r}: give a whole number of {least} or more")
+
+    def get_recipe(self) -> Recipe:
+        """The recipe, with the spec's own learning rate if it has one."""
+        recipe = get_recipe(self.recipe)
+        if self.learning_rate is not None:
+            recipe = dataclasses.replace(recipe, learning_rate=self.learning_rate)
+        return recipe
+
+    def build(self) -> nn.Module:
+        """The spec's model with fresh weights (from the caller's torch seed)."""
+        return build_model(self.model, **self.options)
+
+    def to_json(self) -> str:
+        """Canonical JSON of what differs from the defaults.
+
+        Defaults are left out, so that a field added later, with the default that the code had before, changes no name.
+        """
+        return json.dumps(
+            {
+                f.name: getattr(self, f.name)
+                for f in dataclasses.fields(self)
+                if getattr(self, f.name) != _default(f)
+            },
+            sort_keys=True,
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> "RunSpec":
+        return cls(**json.loads(text))
+
+    @property
+    def run_name(self) -> str:
+        """The run's name and folder: the model and ten digits of a hash of the spec and its recipe's numbers."""
+        recipe = json.dumps(dataclasses.asdict(self.get_recipe()), sort_keys=True)
+        return f"{self.model}-{hashlib.sha256((self.to_json() + recipe).encode()).hexdigest()[:10]}"
+
+
+def _default(f: dataclasses.Field) -> Any:
+    return f.default_factory() if f.default_factory is not dataclasses.MISSING else f.default
