@@ -10,7 +10,7 @@ import click
 
 from petseg_utils.classes import BORDER_POLICIES
 from petseg_utils.errors import PetsegError, UsageError
-from petseg_utils.profiles import DATASETS, PROFILES, Settings, resolve
+from petseg_utils.profiles import DATASETS, OVERRIDABLE, PROFILES, Settings, resolve
 from petseg_utils.workspace import Workspace
 
 # Modules that import torch's or the notebooks' machinery are imported by the commands that need them: --help and a
@@ -116,7 +116,9 @@ def study(profile: str, dataset: str | None, data_root: str | None, allow_defect
     workspace = Workspace.find()
     notebooks = runner.select_notebooks(workspace, numbers)
     runner.check_parameters(notebooks, values)
-    chosen = Study(_settings(profile, dataset, data_root, allow_defects, values), name)
+    # A notebook's own parameters are no settings; the profile and the study's name have options, so these are refused.
+    known = {name: value for name, value in values.items() if name.lower() in (*OVERRIDABLE, "profile", "study")}
+    chosen = Study(_settings(profile, dataset, data_root, allow_defects, known), name)
     click.echo(repr(chosen))
     # Opened before any notebook: bad data stops here.
     click.echo(f"{len(chosen.data.manifest)} photos from {chosen.data_root}")

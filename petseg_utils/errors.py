@@ -11,6 +11,10 @@ class DataError(PetsegError):
     """Files are missing, damaged or not what their layout promises (exit code 1)."""
 
 
+class TrainingError(PetsegError):
+    """Training cannot go on (exit code 1)."""
+
+
 class UsageError(PetsegError):
     """A name or a value that the caller chose does not exist or does not fit (exit code 2)."""
 

@@ -77,7 +77,9 @@ def resolve(profile: str = "auto", **overrides: Any) -> Settings:
         UsageError: an unknown profile or name, or a value of the wrong kind.
     """
     if profile == "auto":
-        profile = os.environ.get("PETSEG_PROFILE") or ("gpu" if torch.cuda.is_available() else "quick")
+        profile = os.environ.get("PETSEG_PROFILE") or "auto"
+    if profile == "auto":
+        profile = "gpu" if torch.cuda.is_available() else "quick"
     if profile not in PROFILES:
         raise UsageError(f"unknown profile {profile!r}: choose one of auto, {', '.join(PROFILES)}")
     chosen = {}

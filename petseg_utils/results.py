@@ -1,5 +1,6 @@
 """Results as tidy tables: one number a row in ``metrics.csv``, one run a row in ``runs.csv``."""
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ RUNS_COLUMNS = (
     "best_epoch", "best_val_miou", "seconds", "images_per_second", "peak_memory_mb", "device", "precision", "threads",
     "commit", "versions",
 )
+_NUMBERS = (
+    "label_fraction", "seed", "n_images", "image_size", "level", "value", "ci_low", "ci_high", "trainable_parameters",
+    "macs", "epochs", "best_epoch", "best_val_miou", "seconds", "images_per_second", "peak_memory_mb", "threads",
+)  # all other columns are text, whatever it looks like: a variant may be called 0.5 or None
 
 
 def metric_rows(run: Run) -> list[dict[str, Any]]:
@@ -64,17 +69,25 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
     path = folder / f"{name}.csv"
     if not path.is_file():
         return pd.DataFrame(columns=list(columns))
-    table = pd.read_csv(path, float_precision="round_trip")
-    text = [column for column in table.columns if table[column].dtype.kind not in "if" or table[column].isna().all()]
-    text = [column for column in text if column not in ("value", "ci_low", "ci_high", "level")]
-    return table.fillna({column: "" for column in text}).astype({column: object for column in text})
+    return _read(path, columns)
+
+
+def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    text = {column: object for column in columns if column not in _NUMBERS}
+    numbers = {column: [""] for column in columns if column in _NUMBERS}
+    return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=numbers, float_precision="round_trip")
 
 
 def _replace_rows(path: Path, columns: tuple[str, ...], notebook: str, rows: list[dict[str, Any]]) -> None:
     new = pd.DataFrame(rows).reindex(columns=list(columns))
     if path.is_file():
-        old = pd.read_csv(path, float_precision="round_trip")
+        old = _read(path, columns)
         kept = old[old["notebook"] != notebook]
         new = pd.concat([kept, new], ignore_index=True) if len(kept) else new
     new = new.sort_values("notebook", kind="stable")
     write_text(path, new.round({"value": 6, "ci_low": 6, "ci_high": 6}).to_csv(index=False))
+
+
+def packaged_table(name: str) -> pd.DataFrame:
+    """The ``metrics`` or ``runs`` table of the measured study, oxford-128, as it came with the package."""
+    return read_table(Path(str(files("petseg_utils") / "packaged")), name)

@@ -29,10 +29,10 @@ def select_notebooks(workspace: Workspace, numbers: Iterable[str] = ()) -> list[
     if not found:
         raise UsageError(f"no notebooks in {str(workspace.notebooks)!r}: run the study in a checkout of the "
                          "project, or set PETSEG_ROOT to one")
-    for number in numbers:
-        if number.zfill(2) not in found:
+    chosen = [number.zfill(2) for number in numbers] or list(found)
+    for number in chosen:
+        if number not in found:
             raise UsageError(f"no notebook has number {number!r}: choose among {', '.join(found)}")
-    chosen = {number.zfill(2) for number in numbers} or set(found)
     return [path for number, path in found.items() if number in chosen]
 
 
@@ -67,6 +67,7 @@ def run_notebooks(workspace: Workspace, study: str, notebooks: Iterable[Path],
             papermill.execute_notebook(
                 str(path), str(executed), kernel_name="python3", cwd=str(workspace.notebooks), progress_bar=False,
                 stderr_file=sys.stderr,  # training's progress
+                extra_arguments=["--IPKernelApp.log_level=ERROR"],  # it warns of its own transport at every start
                 parameters={name: value for name, value in parameters.items() if name in declared},
             )
         except PapermillExecutionError as error:

@@ -97,7 +97,7 @@ def _read_oxford(base: Path) -> tuple[Sample, ...]:
         listing = base / "annotations" / f"{split}.txt"
         if not listing.is_file():
             raise DataError(f"list {str(listing)!r} is missing: the Oxford layout needs trainval.txt and test.txt")
-        for number, line in enumerate(listing.read_text().splitlines(), start=1):
+        for number, line in enumerate(listing.read_text("utf-8", "replace").splitlines(), start=1):
             fields = line.split()
             if not fields or fields[0].startswith("#"):
                 continue

@@ -58,13 +58,14 @@ class UNet(nn.Module):
         Any H, W >= 2**depth (odd sizes too: the decoder takes its sizes from the skips).
 
     Raises:
-        UsageError: ``width`` or ``depth`` is less than 1.
+        UsageError: ``width`` or ``depth`` is less than 1; an image is smaller than the poolings leave a pixel of.
     """
 
     def __init__(self, *, width: int = 16, depth: int = 4):
         super().__init__()
         if width < 1 or depth < 1:
             raise UsageError(f"UNet width {width}, depth {depth}: both must be 1 or more")
+        self.least_side = 2**depth
         channels = [width * 2**level for level in range(depth + 1)]
         self.stem = DoubleConv(3, channels[0])
         self.down = nn.ModuleList(DoubleConv(a, b) for a, b in pairwise(channels))
@@ -72,6 +73,10 @@ class UNet(nn.Module):
         self.head = nn.Conv2d(channels[0], NUM_CLASSES, 1)
 
     def forward(self, images: Tensor) -> Tensor:
+        if min(images.shape[-2:]) < self.least_side:
+            height, width = images.shape[-2:]
+            raise UsageError(f"images of {width} x {height} pixels are too small for a UNet of this depth: give "
+                             f"{self.least_side} pixels or more on each side, or a smaller depth")
         skips = [self.stem(images)]
         for block in self.down:
             skips.append(block(F.max_pool2d(skips[-1], 2)))

@@ -8,8 +8,8 @@ import numpy as np
 from petseg_utils.synthetic.breeds import COATS
 from petseg_utils.synthetic.textures import Rng, blurred, jittered, mix, noise, rough, smoothstep
 
-PAINTS = ((196, 200, 196), (150, 170, 186), (178, 160, 132), (132, 78, 62), (92, 110, 84), (214, 204, 180), (84, 92, 112),
-          (168, 124, 80), (120, 120, 118), (70, 60, 54), (176, 140, 146))
+PAINTS = ((196, 200, 196), (150, 170, 186), (178, 160, 132), (132, 78, 62), (92, 110, 84), (214, 204, 180),
+          (84, 92, 112), (168, 124, 80), (120, 120, 118), (70, 60, 54), (176, 140, 146))
 GREENS = ((96, 122, 52), (122, 140, 74), (80, 104, 60), (150, 140, 84), (128, 112, 78))
 PLACES = {"room": "in a room", "grass": "on the grass", "sofa": "on a sofa", "blanket": "on a blanket",
           "blur": "in front of a blurred background"}
@@ -102,7 +102,8 @@ def _blanket(rng: Rng, size: int, camouflage: np.ndarray | None) -> np.ndarray:
     colour, other = choose_colour(rng, camouflage), choose_colour(rng, None)
     warp = noise(rng, size, 4)
     angle = rng.uniform(0, np.pi)
-    u, v = x * np.cos(angle) + y * np.sin(angle) + 0.06 * warp, y * np.cos(angle) - x * np.sin(angle) + 0.06 * warp
+    cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+    u, v = x * cos + y * sin + 0.06 * warp, y * cos - x * sin + 0.06 * warp
     rate = rng.uniform(18, 60)
     lines = smoothstep(0.1, 0.5, np.sin(u * rate))
     pattern = (lines, 0.5 * (lines + smoothstep(0.1, 0.5, np.sin(v * rate))), 0 * lines,
@@ -118,7 +119,8 @@ def _blur(rng: Rng, size: int, camouflage: np.ndarray | None) -> np.ndarray:
     return blurred(picture, 0.015 * size)
 
 
-def darken_ground(background: np.ndarray, centre: tuple[float, float], radii: tuple[float, float], depth: float) -> None:
+def darken_ground(background: np.ndarray, centre: tuple[float, float], radii: tuple[float, float],
+                  depth: float) -> None:
     """Put a soft contact shadow (an ellipse, in picture widths) on ``background``, in place."""
     x, y = _grid(background.shape[0])
     distance = ((x - centre[0]) / radii[0]) ** 2 + ((y - centre[1]) / radii[1]) ** 2
@@ -126,7 +128,7 @@ def darken_ground(background: np.ndarray, centre: tuple[float, float], radii: tu
 
 
 def light_up(picture: np.ndarray, rng: Rng, light: np.ndarray) -> np.ndarray:
-    """Return ``picture`` with brighter parts towards the light, its tint, and sometimes a window's or leaves' pattern."""
+    """Return ``picture`` brighter towards the light, in its tint, and sometimes with the shadow of leaves."""
     size = picture.shape[0]
     x, y = _grid(size)
     fall = 1 + rng.uniform(0.1, 0.5) * ((x - 0.5) * light[0] + (y - 0.5) * light[1])

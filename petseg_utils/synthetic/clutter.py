@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from petseg_utils.synthetic.backdrop import choose_colour
-from petseg_utils.synthetic.layers import Layer
+from petseg_utils.synthetic.layers import Layer, window_of
 from petseg_utils.synthetic.textures import Rng, noise, smoothstep
 
 SHIFT = 4  # OpenCV's drawing takes fixed-point coordinates; 4 bits are a sixteenth of a pixel
@@ -23,9 +23,12 @@ def _surfaced(rng: Rng, coverage: np.ndarray, colour: np.ndarray, light: np.ndar
     size = coverage.shape[0]
     line = np.linspace(-1, 1, size, dtype=np.float32)
     angle = rng.normal(0, 0.5)
-    shade = 1 + 0.25 * (np.float32(light[0] + angle) * line[None, :] + np.float32(light[1]) * line[:, None])
-    shade += 0.10 * noise(rng, size, rng.uniform(5, 70), stretch=rng.uniform(0.3, 3))
-    return Layer(colour * (shade * coverage)[..., None], coverage)
+    rows, columns = window_of(coverage)
+    shade = 1 + 0.25 * (np.float32(light[0] + angle) * line[None, columns] + np.float32(light[1]) * line[rows, None])
+    shade += 0.10 * noise(rng, size, rng.uniform(5, 70), stretch=rng.uniform(0.3, 3))[rows, columns]
+    painted = np.zeros((size, size, 3), np.float32)
+    painted[rows, columns] = colour * (shade * coverage[rows, columns])[..., None]
+    return Layer(painted, coverage)
 
 
 def _box(rng: Rng) -> list[np.ndarray]:

@@ -7,7 +7,21 @@ import numpy as np
 from petseg_utils.classes import CAT
 from petseg_utils.synthetic.breeds import Breed, Coat
 from petseg_utils.synthetic.parts import (
-    CHEST, COUNT, EAR, EYE, HEAD, INNER_EAR, LEG, MOUTH, MUZZLE, NECK, NOSE, PAW, TAIL, TONGUE, TORSO,
+    CHEST,
+    COUNT,
+    EAR,
+    EYE,
+    HEAD,
+    INNER_EAR,
+    LEG,
+    MOUTH,
+    MUZZLE,
+    NECK,
+    NOSE,
+    PAW,
+    TAIL,
+    TONGUE,
+    TORSO,
 )
 from petseg_utils.synthetic.solids import Surface
 from petseg_utils.synthetic.textures import Rng, jittered, mix, noise, smoothstep
@@ -30,11 +44,18 @@ DOG_EYES = ((70, 44, 26), (96, 62, 34), (52, 36, 28), (150, 110, 50))
 
 @dataclass(frozen=True)
 class FaceColours:
-    """Colours (3,) of bare parts and the opening of the pupils, 0.25 (slit) to 0.8."""
+    """Colours of a head's parts.
+
+    Attributes:
+        eye, nose: RGB (3,).
+        inner_ear: RGB (3,) that is added to the darkened fur; cats' skin shines through.
+        pupil: half (width, height) in radii of the eye; cats have slits.
+    """
 
     eye: np.ndarray
     nose: np.ndarray
-    pupil: float
+    inner_ear: tuple[int, int, int]
+    pupil: tuple[float, float]
 
 
 def choose_face(rng: Rng, breed: Breed) -> FaceColours:
@@ -42,40 +63,45 @@ def choose_face(rng: Rng, breed: Breed) -> FaceColours:
     is_cat = breed.species == CAT
     eyes = CAT_EYES if is_cat else DOG_EYES
     noses = ((188, 116, 110), (70, 48, 46), (140, 84, 76)) if is_cat else ((34, 30, 32), (44, 36, 36), (96, 64, 54))
-    return FaceColours(jittered(rng, eyes[rng.integers(4)], 0.2), jittered(rng, noses[rng.integers(3)], 0.15),
-                       float(rng.uniform(0.22, 0.62)) if is_cat else float(rng.uniform(0.55, 0.75)))
+    wide = float(rng.uniform(0.22, 0.62) if is_cat else rng.uniform(0.55, 0.75))
+    return FaceColours(jittered(rng, eyes[rng.integers(len(eyes))], 0.2),
+                       jittered(rng, noses[rng.integers(len(noses))], 0.15),
+                       (112, 70, 66) if is_cat else (36, 26, 22), (wide, 0.92 if is_cat else wide))
 
 
-def albedo(rng: Rng, surface: Surface, breed: Breed, coat: Coat, face: FaceColours, cells: float,
-           size: int) -> np.ndarray:
-    """Return the unlit colours, float32 (N, 3) of 0..255, of the seen pixels.
+def fur_colours(rng: Rng, surface: Surface, coat: Coat, cells: float, size: int) -> np.ndarray:
+    """Return the unlit colours of the coat, float32 (N, 3) of 0..255, at the seen pixels.
 
     Args:
-        cells: coat blobs along the picture's width; it falls as the animal comes nearer.
+        cells: coat blobs along the picture's width; see :attr:`petseg_utils.synthetic.layers.View.coat_cells`.
         size: S, pixels along the picture's side.
     """
-    part, (along, dorsal, side) = surface.part, surface.local
+    part, dorsal = surface.part, surface.local[1]
     wobble = surface.pick(noise(rng, size, cells))
     base, second = jittered(rng, coat.base, 0.12), jittered(rng, coat.second, 0.12)
-    share = _second_share(rng, surface, coat, wobble, cells, size)
-    colours = mix(base, second, share)
+    colours = mix(base, second, _second_share(rng, surface, coat, wobble, cells, size))
     if coat.pattern == "patches":
         dark = smoothstep(0.15, 0.4, surface.pick(noise(rng, size, cells * 0.6)))
         colours = mix(colours, jittered(rng, (48, 42, 40), 0.1), dark)
     if coat.pattern in ("stripes", "solid", "saddle"):  # throat, belly and muzzle are paler
         pale = smoothstep(0.1, 1.1, -dorsal) * np.isin(part, (TORSO, CHEST, NECK)) + (part == MUZZLE) * 0.9
         colours = mix(colours, colours * 0.55 + 100, pale * 0.45)
-    inner = (part == INNER_EAR)
-    colours[inner] = colours[inner] * 0.45 + np.float32([104, 68, 62])
-    _paint_eyes(colours, part == EYE, along, dorsal, side, face, breed)
-    colours[part == NOSE] = face.nose
-    colours[part == MOUTH] = colours[part == MOUTH] * 0.1 + np.float32([32, 22, 22])
-    colours[part == TONGUE] = np.float32([206, 110, 116])
     return colours
 
 
-def _second_share(rng: Rng, surface: Surface, coat: Coat, wobble: np.ndarray, cells: float,
-                  size: int) -> np.ndarray:
+def paint_face(colours: np.ndarray, surface: Surface, face: FaceColours) -> None:
+    """Paint the parts without fur over ``colours`` (N, 3), in place."""
+    part = surface.part
+    inner = part == INNER_EAR
+    colours[inner] = colours[inner] * 0.45 + np.array(face.inner_ear, np.float32)
+    colours[part == NOSE] = face.nose
+    colours[part == MOUTH] = colours[part == MOUTH] * 0.1 + np.array([32, 22, 22], np.float32)
+    colours[part == TONGUE] = (206, 110, 116)
+    eyes = part == EYE
+    colours[eyes] = _eye_colours(surface.local[:, eyes], face)
+
+
+def _second_share(rng: Rng, surface: Surface, coat: Coat, wobble: np.ndarray, cells: float, size: int) -> np.ndarray:
     """Return how much of the coat's second colour every pixel has, float32 (N,) of 0..1."""
     part, (along, dorsal, side) = surface.part, surface.local
     if coat.pattern in LAYOUTS:
@@ -100,17 +126,14 @@ def _second_share(rng: Rng, surface: Surface, coat: Coat, wobble: np.ndarray, ce
     return smoothstep(-0.3, 1.3, 0.5 * dorsal + wobble) * 0.6
 
 
-def _paint_eyes(colours: np.ndarray, eyes: np.ndarray, along: np.ndarray, up: np.ndarray, across: np.ndarray,
-                face: FaceColours, breed: Breed) -> None:
-    """Paint iris, pupil, lid and glint, in place; cats have slit pupils."""
-    front, up, across = along[eyes], up[eyes], across[eyes]
+def _eye_colours(local: np.ndarray, face: FaceColours) -> np.ndarray:
+    """Return iris, pupil, lid and glint, float32 (N, 3), at the places ``local`` (3, N) on eyeballs."""
+    front, up, across = local
     radius = up**2 + across**2
-    iris = mix(face.eye, face.eye * 0.6, smoothstep(0.2, 0.9, radius))
-    tall = 0.92 if breed.species == CAT else face.pupil
-    pupil = (across / face.pupil) ** 2 + (up / tall) ** 2 < 1
-    iris[pupil] = (12, 10, 12)
+    colours = mix(face.eye, face.eye * 0.6, smoothstep(0.2, 0.9, radius))
+    colours[(across / face.pupil[0]) ** 2 + (up / face.pupil[1]) ** 2 < 1] = (12, 10, 12)
     lid = (radius > 0.86) | (front < 0.2)
-    iris[lid] = (36, 28, 26)
+    colours[lid] = (36, 28, 26)
     glint = (up - 0.35) ** 2 + (across - 0.3) ** 2 < 0.07
-    iris[glint & ~lid] = (245, 245, 245)
-    colours[eyes] = iris
+    colours[glint & ~lid] = (245, 245, 245)
+    return colours

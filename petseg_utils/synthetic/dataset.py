@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from petseg_utils.errors import UsageError
 from petseg_utils.synthetic.breeds import BREEDS
@@ -80,7 +81,7 @@ def _parameters_of(folder: Path) -> dict[str, int] | None:
 def _remove_leftovers(parent: Path) -> None:
     """Remove what killed writers have left; a younger folder may belong to another process that is at work."""
     for leftover in parent.glob(".synthetic-*"):
-        newest = max((path.stat().st_mtime for path in (leftover, *leftover.glob("new/images"))))
+        newest = max(path.stat().st_mtime for path in (leftover, *leftover.glob("new/images")))
         if time.time() - newest > STALE_SECONDS:
             shutil.rmtree(leftover, ignore_errors=True)
 
@@ -115,7 +116,8 @@ def _line(pet: SyntheticPet, class_ids: dict[str, int]) -> str:
     return f"{pet.name} {class_ids[pet.breed]} {pet.species} {pet.breed_id}\n"
 
 
-def _write_picture(path: Path, picture) -> None:
+def _write_picture(path: Path, picture: np.ndarray) -> None:
     """Write ``picture`` (OpenCV's channel order); imencode, unlike imwrite, copes with any file name on Windows."""
-    _, data = cv2.imencode(path.suffix, picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if path.suffix == ".jpg" else [])
+    options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if path.suffix == ".jpg" else []
+    _, data = cv2.imencode(path.suffix, picture, options)
     path.write_bytes(data.tobytes())

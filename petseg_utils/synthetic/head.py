@@ -46,7 +46,8 @@ class HeadBuilder:
         self.ball(EYE, tuple(at - normal * 0.02), (0.14, size, size * 1.06), frame)
 
 
-def add_head(solids: Solids, breed: Breed, centre: np.ndarray, frame: np.ndarray, *, closed: bool, tongue: bool) -> None:
+def add_head(solids: Solids, breed: Breed, centre: np.ndarray, frame: np.ndarray, *, closed: bool,
+             tongue: bool) -> None:
     """Add a head of ``breed`` whose skull is centred at ``centre`` (3,) and turned by ``frame`` (3, 3)."""
     head = HeadBuilder(solids, centre, frame, breed.head)
     if breed.species == CAT:
@@ -67,7 +68,7 @@ def _cat_face(head: HeadBuilder, breed: Breed, closed: bool) -> None:
     for side in (-1.0, 1.0):
         head.ball(HEAD, (0.22, -0.32, side * 0.50), (0.50, 0.42, 0.46 + 0.22 * breed.fur))
         head.ball(MUZZLE, (tip - 0.24, -0.34, side * width * 0.42), (0.28, 0.21, width * 0.52))
-        head.eye(skull, 0.10, side * 0.43, 0.215, closed)
+        head.eye(skull, 0.10, side * 0.43, 0.24, closed)
         head.rod(MOUTH, (tip + 0.03, -0.44, 0.0), (tip - 0.16, -0.52, side * 0.24), 0.03, 0.02)
     head.ball(NOSE, (tip + 0.04, -0.20, 0.0), (0.09, 0.075, 0.12))
     head.rod(MOUTH, (tip + 0.05, -0.26, 0.0), (tip + 0.03, -0.44, 0.0), 0.03, 0.03)
@@ -83,9 +84,9 @@ def _dog_face(head: HeadBuilder, breed: Breed, closed: bool, tongue: bool) -> No
     head.rod(MUZZLE, (0.62, -0.26, 0.0), (tip, -0.26, 0.0), width * 0.90, width * 0.74)
     for side in (-1.0, 1.0):
         head.ball(MUZZLE, (tip - 0.12, -0.42, side * width * 0.38), (0.36, width * 0.56, width * 0.52))
-        head.eye(skull, 0.20, side * 0.42, 0.135, closed)
+        head.eye(skull, 0.20, side * 0.42, 0.13, closed)
         head.rod(MOUTH, (tip + width * 0.66, -0.50, 0.0), (0.60, -0.58, side * width * 0.98), 0.035, 0.035)
-    head.ball(NOSE, (tip + width * 0.62, -0.10, 0.0), (0.16, 0.14, 0.20))
+    head.ball(NOSE, (tip + width * 0.62, -0.10, 0.0), (0.19, 0.17, 0.24))
     head.rod(MOUTH, (tip + width * 0.72, -0.20, 0.0), (tip + width * 0.66, -0.48, 0.0), 0.03, 0.03)
     jaw = -0.78 if tongue else -0.62
     head.rod(MUZZLE, (0.45, -0.50, 0.0), (tip - 0.12, jaw, 0.0), width * 0.66, width * 0.48)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from petseg_utils.synthetic.breeds import BREEDS, Coat
-from petseg_utils.synthetic.coat import albedo, choose_face
+from petseg_utils.synthetic.coat import fur_colours
 from petseg_utils.synthetic.layers import Layer, View, draw_solids
 from petseg_utils.synthetic.parts import CHEST, EAR, EYE, INNER_EAR, MOUTH, MUZZLE, NOSE, PAW, TONGUE, TORSO, turned
 from petseg_utils.synthetic.skeleton import Posture, build_animal
@@ -21,7 +21,7 @@ def draw_toy(rng: Rng, *, centre: tuple[float, float], width: float, light: np.n
     posture = Posture("sitting" if rng.random() < 0.65 else "lying", yaw, down, yaw + float(rng.normal(0, 0.2)), 0.0,
                       float(rng.normal(0, 0.2)), (0.0, 0.0, 0.0, 0.0), tuple(rng.uniform(-1, 1, 2)), False, False)
     solids = build_animal(breed, posture)
-    felt, patch = (np.float32(FELT[number]) for number in rng.choice(len(FELT), 2, replace=False))
+    felt, patch = np.array(FELT, np.float32)[rng.choice(len(FELT), 2, replace=False)]
     patch = patch if rng.random() < 0.3 else felt * 0.45 + 130
 
     def paint(surface: Surface, _size: int) -> np.ndarray:
@@ -46,13 +46,12 @@ def draw_cushion(rng: Rng, coat: Coat, *, centre: tuple[float, float], width: fl
         spot = np.array([rng.uniform(-0.7, 0.7), rng.uniform(-0.3, 0.3), rng.uniform(-0.3, 0.3)])
         radii = (float(rng.uniform(0.5, 1.0)), float(rng.uniform(0.25, 0.5)), float(rng.uniform(0.3, 0.6)))
         solids.ellipsoid(TORSO, spot, radii, turned(float(rng.uniform(0, 3)), tilt=float(rng.normal(0, 0.4))))
-    view, breed, fur = _fit(solids, centre, width), BREEDS[0], float(rng.uniform(0.1, 0.9))
-    face = choose_face(rng, breed)
+    view = _fit(solids, centre, width)
 
     def paint(surface: Surface, fine: int) -> np.ndarray:
-        return albedo(rng, surface, breed, coat, face, min(max(2.2 / view.scale, 3.0), 40.0), fine)
+        return fur_colours(rng, surface, coat, view.coat_cells, fine)
 
-    return draw_solids(rng, solids, paint, view=view, light=light, size=size, fur=fur)
+    return draw_solids(rng, solids, paint, view=view, light=light, size=size, fur=float(rng.uniform(0.1, 0.9)))
 
 
 def _fit(solids: Solids, centre: tuple[float, float], width: float) -> View:

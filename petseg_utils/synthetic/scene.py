@@ -9,7 +9,7 @@ from petseg_utils.errors import UsageError
 from petseg_utils.synthetic.backdrop import PLACES, darken_ground, draw_backdrop, light_up
 from petseg_utils.synthetic.breeds import BREEDS, COATS, Breed, Coat
 from petseg_utils.synthetic.clutter import draw_object, draw_occluder
-from petseg_utils.synthetic.coat import albedo, choose_face
+from petseg_utils.synthetic.coat import choose_face, fur_colours, paint_face
 from petseg_utils.synthetic.layers import Layer, View, draw_solids
 from petseg_utils.synthetic.plush import draw_cushion, draw_toy
 from petseg_utils.synthetic.posing import Framing, choose_framing, choose_posture, frame
@@ -62,7 +62,7 @@ def render_pet(seed: int, index: int, size: int) -> SyntheticPet:
     rng = np.random.default_rng([seed, index])
     breed = BREEDS[index % len(BREEDS)]
     coat = COATS[breed.coats[rng.integers(len(breed.coats))]]
-    posture, framing = choose_posture(rng), choose_framing(rng)
+    posture, framing = choose_posture(rng, breed.species), choose_framing(rng)
     place = tuple(PLACES)[rng.choice(len(PLACES), p=(0.30, 0.20, 0.16, 0.18, 0.16))]
 
     light = np.array([rng.uniform(-0.8, 0.8), -rng.uniform(0.2, 0.9), rng.uniform(0.4, 0.9)], np.float32)
@@ -75,16 +75,16 @@ def render_pet(seed: int, index: int, size: int) -> SyntheticPet:
     picture = pet.over(picture)
     coverage = pet.coverage
     if rng.random() < 0.35:
-        occluder = draw_occluder(rng, light, size, np.float32(coat.base) if rng.random() < 0.3 else None)
+        occluder = draw_occluder(rng, light, size, np.array(coat.base) if rng.random() < 0.3 else None)
         left = coverage * (1 - occluder.coverage)
         if left.sum() > VISIBLE_SHARE * coverage.sum():
             picture, coverage = occluder.over(picture), left
-    image = _photograph(rng, picture, light, size)
-    trimap = trimap_from_coverage(coverage, (0.0135 + 0.007 * breed.fur) * size)
+    caption = _caption(rng, breed, coat, posture, framing, place)
+    image = _photograph(rng, picture, light, size)  # last: it draws one random number per pixel, the only such step
+    trimap = trimap_from_coverage(coverage, (0.0145 + 0.007 * breed.fur) * size)
     siblings = sorted(other.name for other in BREEDS if other.species == breed.species)
     return SyntheticPet(name=f"{breed.name}_{index // len(BREEDS) + 1}", breed=breed.name, species=breed.species,
-                        breed_id=siblings.index(breed.name) + 1, image=image, trimap=trimap,
-                        caption=_caption(rng, breed, coat, posture, framing, place))
+                        breed_id=siblings.index(breed.name) + 1, image=image, trimap=trimap, caption=caption)
 
 
 def _draw_pet(rng: Rng, breed: Breed, coat: Coat, posture: Posture, framing: Framing, light: np.ndarray,
@@ -94,25 +94,32 @@ def _draw_pet(rng: Rng, breed: Breed, coat: Coat, posture: Posture, framing: Fra
     face = choose_face(rng, breed)
 
     def paint(surface: Surface, fine: int) -> np.ndarray:
-        return albedo(rng, surface, breed, coat, face, min(max(2.2 / view.scale, 3.0), 40.0), fine)
+        colours = fur_colours(rng, surface, coat, view.coat_cells, fine)
+        paint_face(colours, surface, face)
+        return colours
 
     return draw_solids(rng, solids, paint, view=view, light=light, size=size, fur=breed.fur), view
 
 
 def _draw_background(rng: Rng, place: str, coat: Coat, light: np.ndarray, size: int) -> np.ndarray:
-    """Return the scene without the pet, float32 (S, S, 3); more than half of them share a colour with its coat."""
-    camouflage = np.float32(coat.base if rng.random() < 0.7 else coat.second) if rng.random() < 0.55 else None
+    """Return the scene without the pet, float32 (S, S, 3); more than half of them share a colour with its coat.
+
+    Things that may end up outside of the picture, where nothing is drawn of them, have generators of their own:
+    how much they draw at random must not change what comes after them.
+    """
+    camouflage = np.array(coat.base if rng.random() < 0.7 else coat.second) if rng.random() < 0.55 else None
     picture = draw_backdrop(rng, place, size, camouflage)
     for _ in range(rng.integers(0, 6)):
         picture = draw_object(rng, light, size, camouflage if rng.random() < 0.4 else None).over(picture)
     if rng.random() < 0.22:
         other = coat if rng.random() < 0.6 else tuple(COATS.values())[rng.integers(len(COATS))]
-        picture = draw_cushion(rng, other, centre=tuple(rng.uniform(0.0, 1.0, 2)), width=float(rng.uniform(0.25, 0.7)),
+        centre = (float(rng.uniform(0, 1)), float(rng.uniform(0, 1)))
+        picture = draw_cushion(rng.spawn(1)[0], other, centre=centre, width=float(rng.uniform(0.25, 0.7)),
                                light=light, size=size).over(picture)
     if rng.random() < 0.30:
         side = rng.choice((-1, 1)) * rng.uniform(0.18, 0.5)
-        picture = draw_toy(rng, centre=(0.5 + side, float(rng.uniform(0.35, 0.85))), width=float(rng.uniform(0.2, 0.5)),
-                           light=light, size=size).over(picture)
+        picture = draw_toy(rng.spawn(1)[0], centre=(0.5 + side, float(rng.uniform(0.35, 0.85))),
+                           width=float(rng.uniform(0.22, 0.6)), light=light, size=size).over(picture)
     if rng.random() < 0.6:  # out of focus
         picture = blurred(picture, float(rng.uniform(0.002, 0.014)) * size)
     return np.ascontiguousarray(picture, np.float32)

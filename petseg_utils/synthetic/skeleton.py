@@ -148,9 +148,9 @@ def _lying(body: Body, breed: Breed, posture: Posture) -> tuple:
 def _resting(body: Body, breed: Breed, posture: Posture) -> tuple:
     """Curl up: the torso follows an arc on the floor and the chest comes back beside the thighs."""
     girth = breed.girth
-    bow = 0.62 * breed.body + 0.25 * girth
-    side = 1.0 if posture.stride[0] > 0 else -1.0
-    ring = [(bow * np.cos(a), 0.80 * girth, side * bow * np.sin(a)) for a in np.linspace(-2.3, 1.1, 5)]
+    bow = 0.40 * breed.body + 0.40 * girth
+    side = -1.0 if posture.yaw > 0 else 1.0  # the chest's end of the arc comes out on the viewer's side
+    ring = [(bow * np.cos(a), 0.80 * girth, side * bow * np.sin(a)) for a in np.linspace(-2.5, 1.1, 5)]
     for number, (start, end) in enumerate(zip(ring, ring[1:], strict=False)):
         body.rod(TORSO, start, end, (0.98 - 0.02 * number) * girth, (0.96 - 0.02 * number) * girth)
     body.ball(CHEST, ring[-1], (0.80 * girth, 0.80 * girth, 0.80 * girth))
@@ -178,7 +178,8 @@ def _tail(body: Body, breed: Breed, hip: tuple[float, float, float], posture: Po
     for number in range(steps):
         heading = turn * (number + 1) / 2 if on_floor else turn
         flat = np.cos(angle)
-        end = (at[0] - step * flat * np.cos(heading), at[1] + step * np.sin(angle), at[2] + step * flat * np.sin(heading))
+        end = (at[0] - step * flat * np.cos(heading), at[1] + step * np.sin(angle),
+               at[2] + step * flat * np.sin(heading))
         if on_floor and breed.tail != "curled":
             end = (end[0], max(end[1] * 0.6, thick), end[2])
         swell = thick * (0.75 + 0.5 * np.sin(np.pi * (number + 0.6) / steps)) if breed.tail == "plume" else thick

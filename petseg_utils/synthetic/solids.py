@@ -52,15 +52,17 @@ class Surface:
 
     Attributes:
         window: slices (rows, columns) of the picture.
-        mask: bool (h, w), True where a solid is seen, at N pixels.
-        depth: float32 (h, w), z in model units; undefined outside of the mask.
-        part: int (N,) body part of each seen pixel, in the order of ``mask.nonzero()``.
+        shape: (h, w) of the window.
+        pixels: int (N,), where solids are seen: places in the flattened window, in rising order.
+        depth: float32 (N,), z in model units.
+        part: int (N,) body part of each seen pixel.
         normal: float32 (3, N) unit normals in camera space.
         local: float32 (3, N) in [-1, 1]: position along, towards the dorsal side and sideways within the solid.
     """
 
     window: tuple[slice, slice]
-    mask: np.ndarray
+    shape: tuple[int, int]
+    pixels: np.ndarray
     depth: np.ndarray
     part: np.ndarray
     normal: np.ndarray
@@ -68,7 +70,14 @@ class Surface:
 
     def pick(self, picture: np.ndarray) -> np.ndarray:
         """Return the values (N, ...) of ``picture`` (S, S, ...) at the seen pixels."""
-        return picture[self.window][self.mask]
+        flat = np.ascontiguousarray(picture[self.window]).reshape(-1, *picture.shape[2:])
+        return flat[self.pixels]
+
+    def spread(self, values: np.ndarray, elsewhere: float = 0.0) -> np.ndarray:
+        """Return ``values`` (N, ...) put to their places in the window, float32 (h, w, ...)."""
+        flat = np.full((self.shape[0] * self.shape[1], *values.shape[1:]), elsewhere, np.float32)
+        flat[self.pixels] = values
+        return flat.reshape(*self.shape, *values.shape[1:])
 
 
 def see(solids: Solids, scale: float, origin: tuple[float, float], size: int, margin: int) -> Surface:
@@ -98,9 +107,12 @@ def see(solids: Solids, scale: float, origin: tuple[float, float], size: int, ma
         nearer = z > depth[down, across]
         np.copyto(depth[down, across], z, where=nearer)
         np.copyto(index[down, across], np.int16(number), where=nearer)
-    mask = index >= 0
-    part, normal, local = _describe(solids, index, depth, xs, ys)
-    return Surface((rows, columns), mask, depth, part, normal, local)
+    pixels = np.flatnonzero(index >= 0)
+    nearest = depth.ravel()[pixels]
+    row, column = np.divmod(pixels, max(xs.size, 1))
+    points = np.stack([xs[0, column], ys[row, 0], nearest])
+    part, normal, local = _describe(solids, index.ravel()[pixels].astype(np.intp), points)
+    return Surface((rows, columns), index.shape, pixels, nearest, part, normal, local)
 
 
 def _pixels(low: float, high: float, scale: float, origin: float, size: int, margin: int = 0) -> slice:
@@ -129,11 +141,8 @@ def _capsule_depth(start: Vector, along: Vector, r_start: float, r_end: float,
     return np.where(inside > 0, np.float32(start[2]) + az * t + np.sqrt(np.abs(inside)), np.float32(FAR))
 
 
-def _describe(solids: Solids, index: np.ndarray, depth: np.ndarray, xs: np.ndarray,
-              ys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Recover part, normal and local coordinates of the pixels that won, all solids at once."""
-    rows, columns = (index >= 0).nonzero()
-    seen = index[rows, columns].astype(np.intp)
+def _describe(solids: Solids, seen: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return part (N,), normal (3, N) and local coordinates (3, N) of ``points`` (3, N) on the solids ``seen`` (N,)."""
     count = len(solids.parts)
     centre, along = np.zeros((count, 3), np.float32), np.zeros((count, 3), np.float32)
     matrix, radii = np.zeros((count, 3, 3), np.float32), np.ones((count, 2), np.float32)
@@ -142,7 +151,6 @@ def _describe(solids: Solids, index: np.ndarray, depth: np.ndarray, xs: np.ndarr
     for number, (start, axis, r_start, r_end, frame) in solids.capsules.items():
         centre[number], along[number], matrix[number], radii[number] = start, axis, frame.T, (r_start, r_end)
 
-    points = np.stack([xs[0, columns], ys[rows, 0], depth[rows, columns]])  # (3, N)
     offset = points - np.take(centre.T, seen, axis=1)
     # Ellipsoids have along = 0 and radii 1, so this block leaves them as they are.
     flat = (along[:, 0] ** 2 + along[:, 1] ** 2 + 1e-6)

@@ -15,7 +15,8 @@ def noise(rng: Rng, size: int, cells: float, stretch: float = 1.0) -> np.ndarray
     """
     wide, high = max(int(cells), 2), max(int(cells / stretch), 2)
     grid = rng.random((high, wide), np.float32) * 2.6 - 1.3
-    return cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC)
+    # Linear interpolation takes a third of the time, and its kinks show only in large blobs.
+    return cv2.resize(grid, (size, size), interpolation=cv2.INTER_LINEAR if cells > 24 else cv2.INTER_CUBIC)
 
 
 def rough(rng: Rng, size: int, cells: float) -> np.ndarray:

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 PET_CODE, BACKGROUND_CODE, BORDER_CODE = 1, 2, 3
+FULL = 0.98  # coverage from which a pixel is not mixed
 
 
 def trimap_from_coverage(coverage: np.ndarray, width: float) -> np.ndarray:
@@ -14,11 +15,15 @@ def trimap_from_coverage(coverage: np.ndarray, width: float) -> np.ndarray:
 
     Args:
         coverage: float32 (S, S) of 0..1.
-        width: half width of the border in pixels; at least one pixel is used.
+        width: half width of the border in pixels, on each side of the mixed pixels.
     """
-    reach = 2 * max(round(width), 1) + 1
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-    quantised = np.round(coverage * 255).astype(np.uint8)
-    pet = cv2.erode(quantised, kernel) >= 250
-    background = cv2.dilate(quantised, kernel) <= 5
+    pet = _eroded(coverage > FULL, width)
+    background = _eroded(coverage < 1 - FULL, width)
     return np.where(pet, PET_CODE, np.where(background, BACKGROUND_CODE, BORDER_CODE)).astype(np.uint8)
+
+
+def _eroded(mask: np.ndarray, width: float) -> np.ndarray:
+    """Return the pixels of ``mask`` that lie farther than ``width`` from all pixels outside of it."""
+    if mask.all():
+        return mask
+    return cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5) > width

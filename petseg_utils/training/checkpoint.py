@@ -2,6 +2,8 @@
 
 import json
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,12 @@ def read_spec(path: Path) -> RunSpec:
     Raises:
         DataError: the file is missing or is no checkpoint of ours.
     """
-    return RunSpec.from_json(_header(path)["spec"])
+    text = _header(path)["spec"]
+    try:
+        return RunSpec.from_json(text)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"checkpoint {str(path)!r} carries a run spec that this version cannot read ({error}): use the "
+                        "version that wrote it, or train it again") from None
 
 
 def load_model(path: Path) -> nn.Module:
@@ -67,19 +74,25 @@ def load_training(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer
     return json.loads(_header(path)["facts"])
 
 
-def _header(path: Path) -> dict[str, str]:
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
         with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
+            yield file
     except FileNotFoundError:
         raise DataError(f"checkpoint {str(path)!r} does not exist: give the path of a run's best.safetensors") from None
     except (SafetensorError, OSError, struct.error) as error:
         raise DataError(f"checkpoint {str(path)!r} cannot be read ({error}): train it again or copy it anew") from None
+
+
+def _header(path: Path) -> dict[str, str]:
+    with _opened(path) as file:
+        header = file.metadata() or {}
     if "spec" not in header:
         raise DataError(f"checkpoint {str(path)!r} carries no run spec: give a file that petseg train wrote")
     return header
 
 
 def _tensors(path: Path, prefix: str) -> dict[str, Tensor]:
-    with safe_open(path, framework="pt") as file:
+    with _opened(path) as file:
         return {key.removeprefix(prefix): file.get_tensor(key) for key in file.keys() if key.startswith(prefix)}

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from petseg_utils.data.cache import PetData
 from petseg_utils.data.datasets import SegmentationDataset
-from petseg_utils.errors import PetsegError, UsageError
+from petseg_utils.errors import TrainingError, UsageError
 from petseg_utils.evaluation import evaluate
 from petseg_utils.metrics import apply_border, reduce_scores
 from petseg_utils.precision import Precision, choose_precision
@@ -23,10 +23,6 @@ from petseg_utils.training.recipes import LearningRate, build_optimizer, cross_e
 from petseg_utils.training.record import describe_run
 from petseg_utils.training.run import SPLITS, Run
 from petseg_utils.training.spec import RunSpec
-
-
-class TrainingError(PetsegError):
-    """Training cannot go on."""
 
 
 def train(spec: RunSpec, data: PetData, runs_folder: Path, *, device: str = "auto", quiet: bool = False) -> Run:
@@ -120,12 +116,12 @@ def _train_epochs(run: Run, data: PetData, precision: Precision, quiet: bool) ->
             "data_wait_share": waited / seconds,
         })
         rate.after_epoch(validation.loss)
-        # Best first: if we are killed between the two files, the epoch is done again and writes the same best.
-        if history[-1]["val_miou"] == max(row["val_miou"] for row in history):
+        # The file to go on from comes last: killed before it, we do the epoch again and write the same others.
+        run.write_history(history)
+        if history[-1]["val_miou"] > max((row["val_miou"] for row in history[:-1]), default=-math.inf):
             save_checkpoint(run.best, spec, model)
         save_checkpoint(run.last, spec, model, optimizer=optimizer,
                         facts={"history": history, "scaler": scaler.state_dict()})
-        run.write_history(history)
         bar.set_postfix({"loss": f"{train_loss:.3f}", "val mIoU": f"{history[-1]['val_miou']:.3f}",
                          "images/s": f"{history[-1]['images_per_second']:.0f}"})
     bar.close()

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +56,8 @@ class RunSpec:
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise UsageError(f"{name} is {value!r}: give a whole number of {least} or more")
+        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
+            raise UsageError(f"learning_rate is {self.learning_rate!r}: give a number greater than 0")
 
     def get_recipe(self) -> Recipe:
         """The recipe, with the spec's own learning rate if it has one."""

@@ -1,0 +1,32 @@
+# Each target makes .venv itself; nothing else has to be set up.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+
+.PHONY: study test lint notebooks bench clean
+
+study: $(READY)  ## the whole study on the embedded synthetic pets (ARGS="--only 02" and the like are passed on)
+	$(BIN)/petseg study --profile quick $(ARGS)
+
+test: $(READY) lint  ## all tests; nbval runs the notebooks and compares the cells tagged nbval-check-output
+	PETSEG_PROFILE=smoke PETSEG_ROOT=$$(mktemp -d) $(BIN)/pytest tests notebooks --nbval-lax $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check petseg_utils tests benchmarks
+	$(BIN)/mypy petseg_utils
+
+notebooks: $(READY)  ## store the outputs of a quick run in the notebooks
+	PETSEG_PROFILE=quick $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
+		--ExecutePreprocessor.record_timing=False --ExecutePreprocessor.timeout=1800 $(NOTEBOOKS)
+
+bench: $(READY)  ## ratios, each side by side in one run
+	$(BIN)/python benchmarks/bench.py
+
+clean:
+	rm -rf .venv cache executed
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebooks,test]'
+	touch $(READY)

@@ -1,0 +1,95 @@
+"""Figures drawn from a study's tables, and from runs' histories."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from petseg_utils.classes import BACKGROUND, CAT, DOG
+from petseg_utils.plots.style import display_colour
+
+BORDER_LABELS = {"ignore": "border ignored", "background": "border is background", "pet": "border is pet"}
+
+
+def select(metrics: pd.DataFrame, **equals: str | float | Sequence[str]) -> pd.DataFrame:
+    """Rows of ``metrics.csv`` whose columns have these values (a list: any of them); ``class_`` means ``class``."""
+    chosen = pd.Series(True, index=metrics.index)
+    for column, value in equals.items():
+        values = [value] if isinstance(value, str | int | float) else list(value)
+        chosen &= metrics[column.removesuffix("_")].isin(values)
+    return metrics[chosen]
+
+
+def _bars(rows: pd.DataFrame, hue: str, colours: dict[str, tuple[float, float, float]], labels: dict[str, str],
+          title: str) -> Figure:
+    """Horizontal bars of ``value`` with intervals: one group for each variant, one bar for each value of ``hue``."""
+    variants = list(dict.fromkeys(rows["variant"]))
+    height = 0.8 / len(colours)
+    figure, axes = plt.subplots(figsize=(8, 1.2 + 0.34 * len(variants) * len(colours)))
+    for j, (name, colour) in enumerate(colours.items()):
+        of = rows[rows[hue] == name].set_index("variant").reindex(variants)
+        y = np.arange(len(variants)) + (j - (len(colours) - 1) / 2) * height
+        errors = np.stack([of["value"] - of["ci_low"], of["ci_high"] - of["value"]])
+        axes.barh(y, of["value"], height * 0.92, xerr=errors, color=colour, label=labels[name],
+                  error_kw={"elinewidth": 1.2, "capsize": 2})
+        for at, value, high in zip(y, of["value"], of["ci_high"], strict=True):
+            axes.text(max(value, high) + 0.008, at, f"{value:.3f}", va="center", fontsize=9)
+    axes.set_yticks(range(len(variants)), variants)
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1.02), xlabel=title)
+    axes.grid(axis="y", visible=False)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16 if len(variants) > 2 else -0.28), ncols=len(colours),
+                frameon=False)
+    return figure
+
+
+def plot_border_policies(metrics: pd.DataFrame, split: str = "test") -> Figure:
+    """Dataset-level mIoU of each variant under the three border policies, with 95 % intervals over images."""
+    rows = select(metrics, split=split, reduction="dataset", metric="iou", class_="mean")
+    palette = sns.color_palette("colorblind")
+    colours = {"ignore": palette[7], "background": palette[9], "pet": palette[8]}
+    return _bars(rows, "border", colours, BORDER_LABELS, f"mIoU on {split}, dataset level, 95 % interval over images")
+
+
+def plot_class_iou(metrics: pd.DataFrame, split: str = "test", border: str = "ignore") -> Figure:
+    """Dataset-level IoU of each variant and class, with 95 % intervals over images."""
+    rows = select(metrics, split=split, reduction="dataset", metric="iou", border=border,
+                  class_=["background", "cat", "dog"])
+    colours = {"background": display_colour(BACKGROUND), "cat": display_colour(CAT), "dog": display_colour(DOG)}
+    return _bars(rows, "class", colours, {name: name for name in colours},
+                 f"IoU on {split}, dataset level, {BORDER_LABELS[border]}")
+
+
+def plot_histories(histories: dict[str, pd.DataFrame]) -> Figure:
+    """Training loss, validation loss and validation mIoU of runs over their epochs."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
+    for colour, (name, history) in zip(sns.color_palette("colorblind"), histories.items(), strict=False):
+        left.plot(history["epoch"], history["train_loss"], color=colour, label=f"{name}, training")
+        left.plot(history["epoch"], history["val_loss"], color=colour, linestyle="--", label=f"{name}, validation")
+        right.plot(history["epoch"], history["val_miou"], color=colour, label=name)
+        best = history.loc[history["val_miou"].idxmax()]
+        right.plot(best["epoch"], best["val_miou"], "o", color=colour)
+    left.set(xlabel="epoch", ylabel="cross-entropy (nats per pixel)", ylim=(0, None))
+    right.set(xlabel="epoch", ylabel="validation mIoU, border ignored", ylim=(0, 1))
+    for axes in (left, right):
+        axes.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def plot_cost(metrics: pd.DataFrame, runs: pd.DataFrame, split: str = "test") -> Figure:
+    """Test mIoU (border ignored) against training minutes, one point a run; area grows with trainable parameters."""
+    rows = select(metrics, split=split, reduction="dataset", metric="iou", class_="mean", border="ignore")
+    rows = rows.merge(runs[["run", "notebook", "seconds", "trainable_parameters"]], on=["run", "notebook"])
+    figure, axes = plt.subplots(figsize=(7, 3.6))
+    minutes = rows["seconds"] / 60
+    axes.errorbar(minutes, rows["value"], yerr=[rows["value"] - rows["ci_low"], rows["ci_high"] - rows["value"]],
+                  fmt="none", ecolor="0.5", elinewidth=1)
+    axes.scatter(minutes, rows["value"], s=30 + rows["trainable_parameters"] / 2e4, alpha=0.7)
+    for x, y, name in zip(minutes, rows["value"], rows["variant"], strict=True):
+        axes.annotate(name, (x, y), xytext=(8, 8), textcoords="offset points", fontsize=9)
+    axes.set(xlabel="training time (minutes)", ylabel=f"mIoU on {split}, border ignored", xlim=(0, None))
+    axes.margins(x=0.25, y=0.3)
+    return figure

@@ -1,0 +1,38 @@
+"""What all tests share: a workspace of their own, one thread, and one small synthetic data set."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
+
+import cv2
+import pytest
+import torch
+
+from petseg_utils.data import open_data
+from petseg_utils.synthetic import write_synthetic_pets
+
+torch.set_num_threads(1)  # same threads, same bits
+cv2.setNumThreads(0)
+
+
+@pytest.fixture(autouse=True)
+def workspace_root(tmp_path_factory, monkeypatch):
+    """An empty ``PETSEG_ROOT``, no profile: a test never sees or touches the checkout's data, caches and runs."""
+    root = tmp_path_factory.mktemp("workspace")
+    monkeypatch.setenv("PETSEG_ROOT", str(root))
+    monkeypatch.delenv("PETSEG_PROFILE", raising=False)
+    return root
+
+
+@pytest.fixture(scope="session")
+def synthetic_root(tmp_path_factory):
+    """Folder of 80 synthetic pets of 64 x 64 pixels, 60 of them trainval."""
+    root = tmp_path_factory.mktemp("synthetic")
+    write_synthetic_pets(root, n_trainval=60, n_test=20, size=64, seed=0)
+    return root
+
+
+@pytest.fixture(scope="session")
+def synthetic_data(synthetic_root, tmp_path_factory):
+    """The same, opened at 64 pixels. Shared: do not write to it."""
+    return open_data(synthetic_root, 64, tmp_path_factory.mktemp("cache"))

@@ -1,0 +1,120 @@
+"""Writes that are there whole or not at all, whoever fails at whatever moment."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from petseg_utils.atomic import replacing_file, replacing_folder, write_text
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_takes_its_name_only_when_the_block_has_ended(tmp_path):
+    path = tmp_path / "deep" / "er" / "table.csv"
+    with replacing_file(path) as temporary:
+        temporary.write_text("new")
+        assert not path.exists() and temporary.parent == path.parent  # one file system: the move is one step
+    assert path.read_text() == "new" and names(path.parent) == ["table.csv"]
+
+
+def test_a_failed_block_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError), replacing_file(path) as temporary:
+        temporary.write_text("half")
+        assert path.read_text() == "old"
+        raise ZeroDivisionError
+    assert path.read_text() == "old" and names(tmp_path) == ["table.csv"]
+
+
+def test_a_block_that_writes_nothing_is_an_error_and_keeps_the_old_file(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+    with pytest.raises(FileNotFoundError), replacing_file(path):
+        pass
+    assert path.read_text() == "old" and names(tmp_path) == ["table.csv"]
+
+
+def test_a_file_reaches_the_disk_before_its_name_does(tmp_path, monkeypatch):
+    events = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda fd: (events.append("fsync"), fsync(fd)))
+    monkeypatch.setattr(os, "replace", lambda a, b: (events.append("replace"), replace(a, b)))
+    write_text(tmp_path / "a.json", "{}")
+    assert events == ["fsync", "replace"] and (tmp_path / "a.json").read_text() == "{}"
+
+
+def test_write_text_replaces_and_leaves_no_other_file(tmp_path):
+    for text in ("one", "", "two\nlines\n"):
+        write_text(tmp_path / "notes", text)
+        assert (tmp_path / "notes").read_text() == text and names(tmp_path) == ["notes"]
+
+
+def test_a_folder_takes_its_name_only_when_the_block_has_ended(tmp_path):
+    folder = tmp_path / "deep" / "cache"
+    with replacing_folder(folder) as new:
+        (new / "a").write_text("a")
+        assert not folder.exists()
+        (new / "b").write_text("b")
+    assert names(folder) == ["a", "b"] and names(folder.parent) == ["cache"]
+
+
+def test_a_failed_folder_leaves_nothing(tmp_path):
+    with pytest.raises(ZeroDivisionError), replacing_folder(tmp_path / "cache") as new:
+        (new / "a").write_text("half")
+        raise ZeroDivisionError
+    assert names(tmp_path) == []
+
+
+def test_a_folder_that_another_process_finished_meanwhile_is_kept(tmp_path):
+    folder = tmp_path / "cache"
+    with replacing_folder(folder) as new:
+        (new / "a").write_text("mine")
+        folder.mkdir()
+        (folder / "a").write_text("theirs")
+    assert (folder / "a").read_text() == "theirs" and names(tmp_path) == ["cache"]
+
+
+def test_a_file_in_the_folders_place_is_an_error_and_is_kept(tmp_path):
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(OSError), replacing_folder(tmp_path / "cache") as new:
+        (new / "a").write_text("a")
+    assert (tmp_path / "cache").read_text() == "a file" and names(tmp_path) == ["cache"]
+
+
+def test_what_an_earlier_process_of_the_same_number_left_is_not_taken_over(tmp_path):
+    left = tmp_path / f".cache.{os.getpid()}.tmp"
+    left.mkdir()
+    (left / "stale").write_text("half")
+    with replacing_folder(tmp_path / "cache") as new:
+        (new / "a").write_text("a")
+    assert names(tmp_path / "cache") == ["a"] and names(tmp_path) == ["cache"]
+
+
+PROGRAM = """
+import os, signal, sys
+from pathlib import Path
+from petseg_utils.atomic import replacing_file, replacing_folder
+folder = Path(sys.argv[1])
+with replacing_file(folder / "file") as file, replacing_folder(folder / "folder") as new:
+    file.write_text("half")
+    (new / "a").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that cannot be caught")
+def test_a_killed_process_leaves_no_half_file_under_the_final_names(tmp_path):
+    (tmp_path / "file").write_text("old")
+    done = subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path)], check=False,
+                          env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    assert done.returncode == -signal.SIGKILL
+    assert (tmp_path / "file").read_text() == "old" and not (tmp_path / "folder").exists()
+    with replacing_folder(tmp_path / "folder") as new:  # and nobody is in the way of the next try
+        (new / "a").write_text("whole")
+    assert (tmp_path / "folder" / "a").read_text() == "whole"

@@ -1,0 +1,175 @@
+"""Every model through one tester, and the UNet against its parameter formula and a second, plainer forward pass."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from making_runs import small_model
+from safetensors.torch import load_file, save_file
+
+from petseg_utils.errors import UsageError
+from petseg_utils.models import MODEL_NAMES, build_model, count_parameters
+from petseg_utils.models.unet import DoubleConv, UNet, Up
+
+every_model = pytest.mark.parametrize("name", MODEL_NAMES)
+
+
+@every_model
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("size", [(64, 64), (32, 32), (33, 47), (64, 35), (37, 96)], ids="{0[0]}x{0[1]}".format)
+def test_logits_have_the_images_size(name, batch, size):
+    model = small_model(name).eval()
+    images = torch.rand(batch, 3, *size)
+    with torch.no_grad():
+        logits = model(images)
+    assert logits.shape == (batch, 3, *size)
+    assert torch.isfinite(logits).all()
+
+
+@every_model
+def test_training_batches_of_one_and_two_work(name):
+    model = small_model(name).train()
+    for batch in (1, 2):
+        model(torch.rand(batch, 3, 64, 64)).mean().backward()
+
+
+@every_model
+def test_gradients_reach_every_parameter(name):
+    model = small_model(name).train()
+    model(torch.rand(2, 3, 64, 64)).square().mean().backward()
+    for parameter, tensor in model.named_parameters():
+        assert tensor.grad is not None and tensor.grad.abs().sum() > 0, parameter
+
+
+@every_model
+def test_there_is_no_softmax_inside(name):
+    """Probabilities lie in [0, 1] and sum to 1, log-probabilities have exponentials that do."""
+    model = small_model(name).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(3)  # fresh weights may give logits that happen to look like probabilities
+        logits = model(torch.rand(2, 3, 64, 64))
+    ones = torch.ones(2, 64, 64)
+    assert logits.min() < 0
+    assert not torch.allclose(logits.sum(1), ones, atol=0.01)
+    assert not torch.allclose(logits.exp().sum(1), ones, atol=0.01)
+
+
+@every_model
+def test_eval_is_deterministic_and_each_image_is_alone(name):
+    model = small_model(name).eval()
+    images = torch.rand(3, 3, 64, 64)
+    with torch.no_grad():
+        once, again, alone = model(images), model(images), model(images[1:2])
+    assert torch.equal(once, again)
+    torch.testing.assert_close(alone[0], once[1], rtol=1e-4, atol=1e-5)
+
+
+@every_model
+def test_the_input_is_left_as_it_was(name):
+    images = torch.rand(2, 3, 64, 64)
+    before = images.clone()
+    small_model(name).train()(images)
+    assert torch.equal(images, before)
+
+
+@every_model
+def test_weights_survive_a_file(name, tmp_path):
+    model, images = small_model(name), torch.rand(2, 3, 64, 64)
+    model.train()(images)  # so that batch norm has statistics of its own to lose
+    save_file({key: value.contiguous() for key, value in model.state_dict().items()}, tmp_path / "weights.safetensors")
+    other = small_model(name, seed=1)
+    with torch.no_grad():
+        assert not torch.equal(other.eval()(images), model.eval()(images))
+        other.load_state_dict(load_file(tmp_path / "weights.safetensors"))
+        assert torch.equal(other(images), model(images))
+
+
+def test_unknown_names_are_refused_with_a_sentence():
+    with pytest.raises(UsageError, match=r"^unknown model 'unett': choose one of unet"):
+        build_model("unett")
+    with pytest.raises(UsageError, match=r"^model 'unet' has no option 'widht': choose among width, depth$"):
+        build_model("unet", widht=4)
+
+
+def test_unet_sizes_that_cannot_work_are_refused_with_a_sentence():
+    for options in ({"width": 0}, {"depth": 0}, {"width": -4}):
+        with pytest.raises(UsageError, match=r"both must be 1 or more$"):
+            build_model("unet", **options)
+    deep = UNet(width=1, depth=6).eval()
+    assert deep(torch.rand(1, 3, 64, 70)).shape == (1, 3, 64, 70)
+    with pytest.raises(UsageError, match=r"63 x 64 pixels are too small .* give 64 pixels or more"):
+        deep(torch.rand(1, 3, 64, 63))
+
+
+def double_conv_parameters(inputs: int, outputs: int) -> int:
+    """Two bias-free 3x3 convolutions, each with a batch norm's scale and shift."""
+    return 9 * inputs * outputs + 2 * outputs + 9 * outputs * outputs + 2 * outputs
+
+
+def unet_parameters(width: int, depth: int) -> int:
+    total = double_conv_parameters(3, width)
+    for level in range(depth):
+        narrow, wide = width * 2**level, width * 2 ** (level + 1)
+        total += double_conv_parameters(narrow, wide)  # down
+        total += wide * narrow + narrow  # the 1x1 convolution, with its bias
+        total += double_conv_parameters(2 * narrow, narrow)  # up
+    return total + 3 * width + 3  # head
+
+
+@pytest.mark.parametrize(("width", "depth"), [(1, 1), (4, 3), (16, 4), (64, 4)])
+def test_unet_has_the_reports_number_of_parameters(width, depth):
+    assert count_parameters(UNet(width=width, depth=depth)) == unet_parameters(width, depth)
+
+
+def test_unet_parameter_formula_by_hand():
+    """Width 1, depth 1: stem 27 + 9 + 4, down 18 + 36 + 8, up 2 + 1 + 18 + 9 + 4, head 3 + 3."""
+    assert unet_parameters(1, 1) == 40 + 62 + 34 + 6 == 142
+    assert count_parameters(build_model("unet")) == unet_parameters(16, 4)  # the defaults
+
+
+def test_count_parameters_leaves_frozen_ones_out():
+    model = UNet(width=2, depth=1)
+    before = count_parameters(model)
+    model.head.requires_grad_(False)
+    assert count_parameters(model) == before - (3 * 2 + 3)
+
+
+def plain_double_conv(x, block: DoubleConv):
+    for conv, norm in ((block[0], block[1]), (block[3], block[4])):
+        x = F.conv2d(x, conv.weight, padding=1)
+        x = (x - norm.running_mean[:, None, None]) / (norm.running_var[:, None, None] + norm.eps).sqrt()
+        x = F.relu(x * norm.weight[:, None, None] + norm.bias[:, None, None])
+    return x
+
+
+def upsample_first(x, skip, up: Up):
+    """A decoder level as the report has it: upsample, then reduce the channels."""
+    x = F.interpolate(x, size=skip.shape[-2:], mode="bilinear", align_corners=False)
+    x = F.conv2d(x, up.reduce.weight, up.reduce.bias)
+    return plain_double_conv(torch.cat([skip, x], 1), up.fuse)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (45, 70)])
+def test_unet_computes_what_the_report_draws(size):
+    """Encoder with max pooling, bilinear decoder, skip concatenation, written out a second time; and so the
+    commutation of 1x1 convolution and upsampling that ``Up`` relies on."""
+    torch.manual_seed(0)
+    model = UNet(width=3, depth=3).double()
+    model.train()(torch.rand(4, 3, 64, 64, dtype=torch.float64))  # batch norm's statistics are no longer 0 and 1
+    model.eval()
+    images = torch.rand(2, 3, *size, dtype=torch.float64)
+    with torch.no_grad():
+        skips = [plain_double_conv(images, model.stem)]
+        for block in model.down:
+            skips.append(plain_double_conv(F.max_pool2d(skips[-1], 2), block))
+        x = skips.pop()
+        for up in model.up:
+            x = upsample_first(x, skips.pop(), up)
+        expected = F.conv2d(x, model.head.weight, model.head.bias)
+        torch.testing.assert_close(model(images), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_unet_levels_double_in_width():
+    model = UNet(width=4, depth=3)
+    assert [block[0].out_channels for block in (model.stem, *model.down)] == [4, 8, 16, 32]
+    assert [up.reduce.out_channels for up in model.up] == [16, 8, 4]
