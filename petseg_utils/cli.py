@@ -2,6 +2,7 @@
 
 import ast
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -178,9 +179,8 @@ def _print_scores(counts: Any, species: Any, border: str, about: dict[str, Any])
     scores: dict[str, Any] = {}
     for row in score_rows(counts, species):
         if row["border"] == border:
-            of = scores.setdefault(row["reduction"], {}).setdefault(row["metric"], {})
-            of[row["class"] or "pixels"] = [None if x != x else round(x, 4) for x in
-                                           (row["value"], row["ci_low"], row["ci_high"])]
-    click.echo(json.dumps(about | {"border": border, "n_images": len(counts),
-                                   "value_ci_low_ci_high": scores}, indent=1))
-
+            by_class = scores.setdefault(row["reduction"], {}).setdefault(row["metric"], {})
+            by_class[row["class"] or "all pixels"] = {
+                key: None if math.isnan(row[key]) else round(row[key], 4) for key in ("value", "ci_low", "ci_high")
+            }
+    click.echo(json.dumps(about | {"border": border, "n_images": len(counts), "scores": scores}, indent=1))

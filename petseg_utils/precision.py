@@ -42,7 +42,7 @@ class Precision:
         return batch.to(memory_format=torch.channels_last).float().div_(255)
 
     def model(self, model: nn.Module) -> nn.Module:
-        return model.to(self.device, memory_format=torch.channels_last)
+        return model.to(self.device).to(memory_format=torch.channels_last)
 
 
 def choose_precision(device: str = "auto") -> Precision:

@@ -32,9 +32,9 @@ def subset(data: PetData, **sizes: int) -> PetData:
     )
 
 
-def tiny_spec(data: PetData, **changes) -> RunSpec:
+def tiny_spec(pets: PetData, /, **changes) -> RunSpec:
     """A run of a second: three epochs of a UNet with two channels."""
-    plain = {"model": "unet", "data": data.fingerprint, "image_size": data.image_size, "epochs": 3,
+    plain = {"model": "unet", "data": pets.fingerprint, "image_size": pets.image_size, "epochs": 3,
              "options": {"width": 2, "depth": 2}, "batch_size": 4, "augmentation": "five"}
     return RunSpec(**(plain | changes))
 

@@ -111,17 +111,28 @@ def test_each_photo_is_decoded_once_under_the_callers_progress(root, folder, dec
     assert decoded == [*TRAINVAL, *TEST] and seen == [(6, "decoding photos")]
 
 
-@pytest.mark.parametrize("file", ["images/pug_1.jpg", "annotations/trimaps/pug_1.png"])
-def test_a_touched_photo_or_mask_is_read_anew(root, folder, decoded, file):
+FILES = ["images/pug_1.jpg", "annotations/trimaps/pug_1.png"]
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize(("longer", "later"), [(0, 1000), (1, 0), (0, 0)])
+def test_a_file_of_another_time_or_length_is_read_anew(root, folder, decoded, file, longer, later):
+    path = root / "oxford-iiit-pet" / file
+    open_data(root, 32, folder)
+    stat = path.stat()
+    path.write_bytes(path.read_bytes() + b" " * longer)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + later))
+    decoded.clear()
+    open_data(root, 32, folder)
+    assert len(decoded) == (6 if longer or later else 0)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_changed_photo_or_mask_is_seen(root, folder, file):
     before = open_data(root, 32, folder)
     path = root / "oxford-iiit-pet" / file
-    stat = path.stat()
-    pixels = photo("other") if path.suffix == ".jpg" else trimap()[:, ::-1].copy()
-    write_picture(path, pixels)
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))  # a nanosecond is enough, at whatever file size
-    decoded.clear()
+    write_picture(path, photo("other") if path.suffix == ".jpg" else trimap()[:, ::-1].copy())
     after = open_data(root, 32, folder)
-    assert len(decoded) == 6
     changed = [not (np.array_equal(a, b) and np.array_equal(c, d)) for a, b, c, d
                in zip(before.images, after.images, before.masks, after.masks, strict=True)]
     assert changed == [name == "pug_1" for name in after.manifest["name"]]
@@ -201,4 +212,5 @@ def test_one_name_in_both_splits_keeps_each_its_own_mask(tmp_path, folder):
     write_picture(base / "Test/color/pug_1.jpg", photo("another", 30, 30))
     write_picture(base / "Test/label/pug_1.png", np.zeros((30, 30, 3), np.uint8))
     data = open_data(tmp_path / "data", 32, folder)
-    assert [data.original_mask(i).shape for i in range(2)] == data.sizes.tolist() == [(HEIGHT, WIDTH), (30, 30)]
+    assert data.sizes.tolist() == [[HEIGHT, WIDTH], [30, 30]]
+    assert [data.original_mask(i).shape for i in range(2)] == [(HEIGHT, WIDTH), (30, 30)]

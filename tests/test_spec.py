@@ -1,4 +1,4 @@
-"""A run's name is its identity: the same forever for the same run, another for anything that changes what it computes."""
+"""A run's name is its identity: the same forever for the same run, another for all that changes what it computes."""
 
 import dataclasses
 import json

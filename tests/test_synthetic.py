@@ -173,7 +173,7 @@ def test_errors_are_one_sentence_with_the_value(tmp_path):
         write_synthetic_pets(tmp_path, n_trainval=12, n_test=12, size=31)
     with pytest.raises(UsageError, match="31"):
         render_pet(0, 0, 31)
-    with pytest.raises(UsageError, match="n_test is 11.*12 or more"):
+    with pytest.raises(UsageError, match=r"n_test is 11.*12 or more"):
         write_synthetic_pets(tmp_path, n_trainval=12, n_test=11, size=32)
     (tmp_path / "oxford-iiit-pet/images").mkdir(parents=True)
     with pytest.raises(UsageError, match="other data"):

@@ -94,8 +94,9 @@ def open_data(
     if not folder.is_dir():
         _build(layout, image_size, folder, allow_defects, progress)
     facts = json.loads((folder / "facts.json").read_text())
-    manifest = pd.read_csv(folder / "manifest.csv", keep_default_na=False)
-    kept = {sample.name: sample for sample in layout.samples}
+    manifest = pd.read_csv(folder / "manifest.csv", dtype=str, keep_default_na=False)
+    samples = {(sample.name, sample.split): sample for sample in layout.samples}
+    keys = zip(manifest["name"], manifest["split"], strict=True)
     return PetData(
         images=np.load(folder / "images.npy", mmap_mode="r"),
         masks=np.load(folder / "masks.npy", mmap_mode="r"),
@@ -104,7 +105,7 @@ def open_data(
         fingerprint=facts["fingerprint"],
         sizes=np.load(folder / "sizes.npy"),
         defects=tuple(facts["defects"]),
-        layout=Layout(layout.kind, layout.root, tuple(kept[name] for name in manifest["name"])),
+        layout=Layout(layout.kind, layout.root, tuple(samples[key] for key in keys)),
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from petseg_utils.classes import BACKGROUND
 from petseg_utils.data.layouts import Layout, Sample
@@ -75,6 +75,8 @@ def decode(layout: Layout, sample: Sample) -> tuple[Decoded | None, list[Defect]
             return content, reader(io.BytesIO(content))
         except FileNotFoundError:
             problem = "file is missing"
+        except UnidentifiedImageError:
+            problem = "file cannot be read (it is no picture)"
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # PIL's errors for bad files
             problem = f"file cannot be read ({' '.join(str(error).split())})"
         defects.append(Defect(sample.name, path, "error", problem))

@@ -1,5 +1,7 @@
 """From counts to the tidy rows of a results table: one number a row."""
 
+from typing import Any
+
 import numpy as np
 
 from petseg_utils.classes import BORDER_POLICIES
@@ -8,7 +10,7 @@ from petseg_utils.metrics.counts import apply_border
 from petseg_utils.metrics.scores import REDUCTIONS, SCORES
 
 
-def score_rows(counts: np.ndarray, species: np.ndarray, seed: int = 0) -> list[dict[str, str | float]]:
+def score_rows(counts: np.ndarray, species: np.ndarray, seed: int = 0) -> list[dict[str, Any]]:
     """Score a set of images in every way that ``metrics.csv`` has a row for.
 
     Args:
@@ -25,7 +27,7 @@ def score_rows(counts: np.ndarray, species: np.ndarray, seed: int = 0) -> list[d
     Raises:
         ValueError: no images, or shapes or species that do not fit.
     """
-    rows: list[dict[str, str | float]] = []
+    rows: list[dict[str, Any]] = []
     for policy in BORDER_POLICIES:
         confusions = apply_border(counts, species, policy)
         for reduction in REDUCTIONS:

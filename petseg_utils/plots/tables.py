@@ -70,7 +70,7 @@ def plot_histories(histories: dict[str, pd.DataFrame]) -> Figure:
         left.plot(history["epoch"], history["train_loss"], color=colour, label=f"{name}, training")
         left.plot(history["epoch"], history["val_loss"], color=colour, linestyle="--", label=f"{name}, validation")
         right.plot(history["epoch"], history["val_miou"], color=colour, label=name)
-        best = history.loc[history["val_miou"].idxmax()]
+        best = history.iloc[int(history["val_miou"].argmax())]
         right.plot(best["epoch"], best["val_miou"], "o", color=colour)
     left.set(xlabel="epoch", ylabel="cross-entropy (nats per pixel)", ylim=(0, None))
     right.set(xlabel="epoch", ylabel="validation mIoU, border ignored", ylim=(0, 1))

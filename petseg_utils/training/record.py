@@ -18,7 +18,7 @@ from petseg_utils.training.run import Run
 def describe_run(run: Run, model: nn.Module, precision: Precision) -> dict[str, Any]:
     """The run's spec, size, cost, machine and versions, from its history and the process that finished it."""
     history = run.history()
-    best = history.loc[history["val_miou"].idxmax()]
+    best = history.iloc[int(history["val_miou"].argmax())]
     return {
         "run": run.name,
         "spec": run.spec.to_json(),

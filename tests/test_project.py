@@ -1,0 +1,61 @@
+"""What the project's files promise each other: versions, names, packaged tables."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def normalised(requirement):
+    return re.split(r"[<>=!~ \[;]", requirement)[0].lower().replace("_", "-")
+
+
+def declared():
+    extras = PROJECT["optional-dependencies"].values()
+    return {normalised(r) for r in PROJECT["dependencies"] + [r for extra in extras for r in extra]}
+
+
+def pins():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return {normalised(line): line.split("==")[1] for line in lines if line and not line.startswith("#")}
+
+
+def test_every_dependency_is_pinned_exactly():
+    assert declared() <= set(pins())
+
+
+def test_environment_names_the_same_packages_and_says_what_each_is_for():
+    lines = (ROOT / "environment.yml").read_text().split("- pip:\n")[1].splitlines()
+    named = [line.strip().removeprefix("- ") for line in lines if "--" not in line]
+    assert {normalised(line) for line in named} == declared()
+    assert all(re.search(r"  # \w", line) for line in named)
+
+
+def test_ranges_admit_the_pins():
+    for requirement in PROJECT["dependencies"]:
+        least = re.search(r">=([\d.]+)", requirement)
+        if least:
+            pinned = [int(part) for part in re.findall(r"\d+", pins()[normalised(requirement)])]
+            assert pinned >= [int(part) for part in least[1].split(".")], requirement
+
+
+def test_packaged_tables_are_those_of_the_measured_study():
+    for name in ("metrics.csv", "runs.csv"):
+        packaged, measured = ROOT / "petseg_utils" / "packaged" / name, ROOT / "results" / "oxford-128" / name
+        assert packaged.read_bytes() == measured.read_bytes(), f"copy {measured} to {packaged}"
+
+
+def test_measured_study_stands_on_the_whole_data_set():
+    manifest = pd.read_csv(ROOT / "results" / "oxford-128" / "manifest.csv", keep_default_na=False)
+    metrics = pd.read_csv(ROOT / "results" / "oxford-128" / "metrics.csv")
+    assert manifest["split"].value_counts().to_dict() == {"trainval": 3680, "test": 3669}
+    assert set(metrics.loc[metrics["split"] == "test", "n_images"]) == {3669}
+
+
+def test_files_are_short():
+    for path in [*ROOT.glob("petseg_utils/**/*.py"), *ROOT.glob("benchmarks/*.py")]:
+        assert len(path.read_text().splitlines()) <= 250, path
