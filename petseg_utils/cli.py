@@ -1,4 +1,4 @@
-"""The command line: ``petseg data | study | train | evaluate``."""
+"""The command line: ``petseg data | study | train | evaluate | predict``."""
 
 import ast
 import json
@@ -184,3 +184,32 @@ def _print_scores(counts: Any, species: Any, border: str, about: dict[str, Any])
                 key: None if math.isnan(row[key]) else round(row[key], 4) for key in ("value", "ci_low", "ci_high")
             }
     click.echo(json.dumps(about | {"border": border, "n_images": len(counts), "scores": scores}, indent=1))
+
+
+@main.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", default="predictions", show_default=True, type=click.Path(path_type=Path),
+              metavar="DIR", help="Where masks, overlays, cut-outs and predictions.csv go.")
+def predict(checkpoint: Path, photos: tuple[Path, ...], output: Path) -> None:
+    """Segment photos, or all photos in folders: mask, overlay and cut-out PNGs, and a CSV."""
+    import pandas as pd
+
+    from petseg_utils.atomic import write_text
+    from petseg_utils.precision import choose_precision
+    from petseg_utils.prediction import find_photos, open_photo, predict_photo, write_prediction
+    from petseg_utils.training.checkpoint import load_model, read_spec
+
+    found = find_photos(photos)
+    spec = read_spec(checkpoint)
+    precision = choose_precision()
+    model = precision.model(load_model(checkpoint))
+    rows = []
+    for path in found:
+        image = open_photo(path)
+        prediction = predict_photo(model, image, spec.image_size, precision)
+        rows.append({"photo": str(path)} | write_prediction(output, path.stem, image, prediction))
+    table = pd.DataFrame(rows)
+    write_text(output / "predictions.csv", table.to_csv(index=False))
+    click.echo(table.to_string(index=False))
+    click.echo(f"{3 * len(rows)} pictures and predictions.csv in {output}")

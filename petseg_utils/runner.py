@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import papermill
+from nbclient.exceptions import DeadKernelError  # papermill's own engine
 from papermill.exceptions import PapermillExecutionError
 
 from petseg_utils import errors
@@ -72,6 +73,9 @@ def run_notebooks(workspace: Workspace, study: str, notebooks: Iterable[Path],
             )
         except PapermillExecutionError as error:
             raise _explain(error, path, executed) from None
+        except DeadKernelError:
+            raise NotebookError(f"the kernel of notebook {path.stem} died, as one does when memory runs out; see "
+                                f"{str(executed)!r}") from None
         seconds[path.stem] = time.perf_counter() - started
         print(f"{path.stem:<24} {seconds[path.stem]:6.0f} s", flush=True)
     return seconds

@@ -126,7 +126,7 @@ def test_none_changes_nothing():
 
 
 def test_an_unknown_name_is_refused_with_the_ones_there_are():
-    with pytest.raises(UsageError, match="'heavy'.*none, five") as caught:
+    with pytest.raises(UsageError, match=r"'heavy'.*none, five") as caught:
         Augmentation("heavy")
     assert caught.value.exit_code == 2 and AUGMENTATION_NAMES == ("none", "five")
 

@@ -188,7 +188,7 @@ def test_parts_are_index_arrays_and_an_empty_part_is_a_data_error(root, folder, 
     parts = {part: synthetic_data.indices(part) for part in ("train", "val", "test")}
     assert sorted(np.concatenate(list(parts.values())).tolist()) == list(range(80))
     assert (synthetic_data.manifest["part"].iloc[parts["val"]] == "val").all() and len(parts["test"]) == 20
-    with pytest.raises(DataError, match="'excluded' holds no photo.*'test': 2"):
+    with pytest.raises(DataError, match=r"'excluded' holds no photo.*'test': 2"):
         open_data(root, 32, folder).indices("excluded")
 
 

@@ -111,7 +111,7 @@ def test_policies_move_the_border_and_nothing_else(policy, species, expected):
 
 def test_an_unknown_policy_is_refused_with_the_ones_there_are():
     for call in (lambda: check_border_policy("edge"), lambda: apply_border_policy(MASK, "edge", 1)):
-        with pytest.raises(UsageError, match="'edge'.*ignore, background, pet") as caught:
+        with pytest.raises(UsageError, match=r"'edge'.*ignore, background, pet") as caught:
             call()
         assert caught.value.exit_code == 2
     assert [check_border_policy(policy) for policy in BORDER_POLICIES] == ["ignore", "background", "pet"]

@@ -19,7 +19,7 @@ def batches(dataset, workers, epoch=0):
 
 
 def equal(a, b):
-    return len(a) == len(b) and all(torch.equal(x, y) for p, q in zip(a, b, strict=True) for x, y in zip(p, q, strict=True))
+    return len(a) == len(b) and all(torch.equal(x, y) for pairs in map(zip, a, b) for x, y in pairs)
 
 
 def test_training_samples_have_the_promised_types_shapes_and_values(synthetic_data):
@@ -138,5 +138,5 @@ def test_scoring_samples_are_the_same_each_time_with_and_without_workers(synthet
     alone, shared = (list(DataLoader(dataset, batch_size=None, num_workers=workers)) for workers in (0, 2))
     assert len(alone) == len(synthetic_data.indices("val")) == 12
     for a, b in zip(alone, shared, strict=True):
-        assert all(torch.equal(x, y) for x, y in zip(a[:3], b[:3], strict=True)) and list(a[3]) == list(b[3]) == [64, 64]
+        assert equal([a[:3]], [b[:3]]) and list(a[3]) == list(b[3]) == [64, 64]
         assert torch.equal(a[1], a[2])  # at the study's own size mask and original are one

@@ -1,5 +1,6 @@
 """The split: near-duplicates against a naive search, parts that are complete and disjoint, and names for content."""
 
+import itertools
 import shutil
 
 import numpy as np
@@ -124,7 +125,7 @@ def test_duplicates_stand_on_one_side_also_through_a_third_photo(breeds):
     for first, second in groups:
         thumbnails[second] = at_distance(thumbnails[first], LIMIT // 2, rng)
     chain = (1, 51, 76)  # 1 and 76 are no near-duplicates, and the photos are of three breeds
-    for first, second in zip(chain, chain[1:], strict=False):
+    for first, second in itertools.pairwise(chain):
         shift = np.zeros((16, 16, 3), int)
         shift[:, :, first % 3] = 4  # 2.3 grey levels apart; two steps in different channels 3.3
         thumbnails[second] = np.clip(thumbnails[first] + shift, 0, 255)

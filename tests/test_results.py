@@ -1,9 +1,6 @@
 """The study's two tables: their columns, whose rows are replaced, and that every number comes from the counts."""
 
-import io
-
 import numpy as np
-import pandas as pd
 import pytest
 from making_runs import subset, train_tiny
 
@@ -135,13 +132,9 @@ def test_text_stays_text_and_numbers_numbers(tmp_path, runs):
     assert read_table(tmp_path, "runs")["variant"].tolist() == ["0.5", "None"]
 
 
-def test_reading_what_was_written_gives_it_back(study, runs):
+def test_reading_what_was_written_gives_it_back(study):
     for name in ("metrics", "runs"):
         table = read_table(study, name)
-        again = pd.read_csv(io.StringIO(table.to_csv(index=False)), dtype=table.dtypes.to_dict(),
-                            keep_default_na=False, na_values={c: [""] for c in table if table[c].dtype.kind in "if"},
-                            float_precision="round_trip")
-        pd.testing.assert_frame_equal(again, table)
         assert table.to_csv(index=False) == (study / f"{name}.csv").read_text()
 
 

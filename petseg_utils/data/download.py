@@ -1,5 +1,6 @@
 """The official archive, through torchvision's md5-checked download."""
 
+import http.client
 import shutil
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def ensure_oxford(root: Path) -> Path:
     try:
         staging.mkdir(parents=True, exist_ok=True)
         OxfordIIITPet(staging, download=True)
-    except (OSError, RuntimeError) as error:  # URLError is an OSError; a wrong md5 is a RuntimeError
+    except (OSError, RuntimeError, http.client.HTTPException) as error:  # a wrong md5 is the second
         raise DataError(
             f"the Oxford-IIIT Pet archive cannot be fetched into {str(root)!r} ({' '.join(str(error).split())}): go "
             "online and try again, pass --data-root the folder of a copy, or use --dataset synthetic"

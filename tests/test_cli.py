@@ -1,0 +1,216 @@
+"""The command line: what it prints, and that every mistake of a user is one sentence and the right exit code."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from making_data import trimap, write_oxford, write_picture
+from making_runs import assert_sentence, write_notebook
+
+from petseg_utils.cli import main
+from petseg_utils.metrics import apply_border, reduce_scores
+from petseg_utils.training import Run
+from petseg_utils.training.checkpoint import read_spec
+
+TINY = ["--profile", "smoke", "--set", "EPOCHS=1", "--set", "WIDTH=2", "--set", "DEPTH=2"]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A workspace for all tests of this file: the synthetic pets are rendered once."""
+    return tmp_path_factory.mktemp("petseg")
+
+
+@pytest.fixture(autouse=True)
+def workspace_of_this_file(root, monkeypatch, workspace_root):
+    monkeypatch.setenv("PETSEG_ROOT", str(root))
+
+
+def petseg(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def printed(stderr: str) -> str:
+    """What was printed on stderr but for the progress bars."""
+    return "\n".join(line.split("\r")[-1] for line in stderr.splitlines() if "photo/s" not in line
+                     and "step/s" not in line)
+
+
+def refused(code, *arguments) -> str:
+    """The sentence with which a call is refused; the data set's list of defective files may follow it."""
+    result = petseg(*arguments)
+    assert result.exit_code == code, result.output
+    assert isinstance(result.exception, SystemExit)  # click's way out, and not an error that escaped
+    message = printed(result.stderr)
+    assert message.startswith("petseg: ") and "Traceback" not in message
+    return message.removeprefix("petseg: ")
+
+
+@pytest.fixture(scope="module")
+def pets(tmp_path_factory):
+    """A sound data set on disk: 4 trainval and 2 test photos."""
+    return write_oxford(tmp_path_factory.mktemp("pets")).parent
+
+
+@pytest.fixture(scope="module")
+def trained(root):
+    """A run that a real process has trained: its checkpoint, and the JSON that it printed."""
+    result = subprocess.run([sys.executable, "-m", "petseg_utils", "train", "unet", *TINY], capture_output=True,
+                            text=True)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def subprocesses_work_in_the_root(root):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PETSEG_ROOT", str(root))
+        yield
+
+
+def test_help_lists_the_commands():
+    result = petseg("--help")
+    assert result.exit_code == 0
+    listed = [line.split()[0] for line in result.output.split("Commands:")[1].splitlines() if line.strip()]
+    assert {"data", "study", "train", "evaluate"} <= set(listed)
+    for command in listed:
+        assert petseg(command, "-h").exit_code == 0
+    assert petseg("--version").output.startswith("petseg, version ")
+
+
+def test_data_prints_counts_and_no_defects():
+    result = petseg("data", "--profile", "smoke")
+    assert result.exit_code == 0
+    first, *table, last = result.stdout.splitlines()
+    assert "80 photos, oxford layout, fingerprint " in first and last == "no defects"
+    counts = {line.split()[0]: [int(n) for n in line.split()[1:]] for line in table if line.split()[0] != "part"}
+    assert set(counts) == {"train", "val", "test"}
+    assert sum(counts["test"]) == 20 and sum(counts["train"] + counts["val"]) == 60
+
+
+def test_training_prints_the_test_scores_of_its_run(trained, root):
+    (folder,) = (root / "runs").iterdir()
+    assert trained["checkpoint"] == str(folder / "best.safetensors")
+    spec = read_spec(folder / "best.safetensors")
+    assert (spec.epochs, spec.options, spec.augmentation) == (1, {"width": 2, "depth": 2}, "five")
+    run = Run(spec, folder)
+    expected = reduce_scores(apply_border(run.counts("test"), run.species("test"), "ignore"), "iou", "dataset")
+    scores = trained["value_ci_low_ci_high"]
+    assert trained["n_images"] == 20 and trained["border"] == "ignore"
+    assert set(scores) == {"dataset", "image"} and set(scores["image"]) == {"iou", "dice", "accuracy"}
+    for name, (value, low, high) in scores["dataset"]["iou"].items():
+        assert value == pytest.approx(expected[name], abs=5e-5) and low <= value <= high
+
+
+def test_evaluating_the_checkpoint_gives_the_same_test_scores(trained, root):
+    (data_root,) = (root / "data").iterdir()
+    result = petseg("evaluate", trained["checkpoint"], "--data-root", data_root)
+    assert result.exit_code == 0, result.output
+    scored = json.loads(result.stdout)
+    assert np.isfinite(scored.pop("loss"))
+    assert scored == trained
+    other = json.loads(petseg("evaluate", trained["checkpoint"], "--data-root", data_root, "--split", "val",
+                              "--border", "pet").stdout)
+    assert (other["split"], other["border"]) == ("val", "pet") and other["n_images"] != 20
+    assert other["value_ci_low_ci_high"] != scored["value_ci_low_ci_high"]
+
+
+def test_training_again_returns_the_finished_run(trained, root):
+    before = {path: path.stat().st_mtime_ns for path in (root / "runs").glob("*/*")}
+    assert json.loads(petseg("train", "unet", *TINY).stdout) == trained
+    assert {path: path.stat().st_mtime_ns for path in (root / "runs").glob("*/*")} == before
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), [
+    (["train", "unet", "--profile", "tiny"], "unknown profile 'tiny': choose one of auto, smoke, quick"),
+    (["data", "--profile", "tiny"], "unknown profile 'tiny': choose one of auto, smoke, quick"),
+    (["train", "unett", "--profile", "smoke"], "unknown model 'unett': choose one of unet"),
+    (["train", "unet", "--profile", "smoke", "--set", "EPOCH=3"], "unknown setting 'EPOCH': choose among dataset"),
+    (["train", "unet", "--profile", "smoke", "--set", "EPOCHS"], "--set got 'EPOCHS': write NAME=VALUE"),
+    (["train", "unet", "--profile", "smoke", "--set", "=3"], "--set got '=3': write NAME=VALUE"),
+    (["train", "unet", "--profile", "smoke", "--set", "EPOCHS=many"], "setting epochs is 'many': give a value of type"),
+    (["train", "unet", "--profile", "smoke", "--set", "EPOCHS=0"], "epochs is 0: give a whole number of 1 or more"),
+    (["train", "unet", "--profile", "smoke", "--set", "LEARNING_RATE=-1"], "learning_rate is -1: give a number"),
+    (["train", "unet", "--profile", "smoke", "--set", "DEPTH=7"], "images of 64 x 64 pixels are too small for a UNet"),
+    (["train", "unet", "--profile", "smoke", "--set", "DEVICE=tpu"], "unknown device 'tpu': choose auto, cpu or cuda"),
+    (["train", "unet", "--profile", "smoke", "--set", "RECIPE=weak"], "unknown recipe 'weak': choose one of paper"),
+    (["train", "unet", "--profile", "smoke", "--augmentation", "six"], "unknown augmentation 'six': choose one of"),
+    (["data", "--profile", "smoke", "--dataset", "pets"], "unknown dataset 'pets': choose one of synthetic, oxford"),
+    (["data", "--profile", "smoke", "--dataset", "synthetic", "--data-root", "/"], "dataset 'synthetic' is rendered"),
+    (["study", "02", "--profile", "smoke"], "petseg study got '02': say --only for notebooks"),
+], ids=lambda part: " ".join(part) if isinstance(part, list) else "")
+def test_wrong_calls_are_refused_with_a_sentence_and_2(arguments, sentence):
+    assert_sentence(refused(2, *arguments), sentence)
+
+
+def test_bad_data_is_refused_with_a_sentence_and_1(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for folder, words in (("none", "is not a folder: pass --data-root"), ("empty", "holds neither oxford-iiit-pet")):
+        assert_sentence(refused(1, "data", "--profile", "smoke", "--data-root", tmp_path / folder), words, folder)
+
+
+def test_every_defective_file_is_named(tmp_path):
+    base = write_oxford(tmp_path)
+    jpeg = base / "images" / "pug_3.jpg"
+    jpeg.write_bytes(jpeg.read_bytes()[:-300])
+    mask = write_picture(base / "annotations" / "trimaps" / "Birman_1.png", trimap(30, 20))
+    for command in (["data"], ["train", "unet"]):
+        first, *listed = refused(1, *command, "--profile", "smoke", "--data-root", tmp_path).splitlines()
+        assert first.startswith("2 defective file(s): mend or replace them, or leave those photos out")
+        assert listed[0].strip() == f"{mask}: mask is 20 x 30, its photo 52 x 40"
+        assert listed[1].strip().startswith(f"{jpeg}: file cannot be read (") and len(listed) == 2
+    allowed = petseg("data", "--profile", "smoke", "--data-root", tmp_path, "--allow-defects")
+    assert allowed.exit_code == 0 and ": 4 photos, " in allowed.stdout.splitlines()[0]
+    assert sum(line.startswith("error: ") for line in allowed.stdout.splitlines()) == 2
+
+
+def test_checkpoints_and_parts_that_are_not_there_are_refused_with_a_sentence(trained, pets, tmp_path):
+    assert_sentence(refused(1, "evaluate", tmp_path / "none.safetensors", "--data-root", pets), "none.safetensors",
+                    "does not exist: give the path")
+    assert_sentence(refused(1, "evaluate", pets / "oxford-iiit-pet/annotations/test.txt", "--data-root", pets),
+                    "cannot be read")
+    assert_sentence(refused(1, "evaluate", trained["checkpoint"], "--data-root", tmp_path / "none"), "is not a folder")
+    assert_sentence(refused(1, "evaluate", trained["checkpoint"], "--data-root", pets, "--split", "val"),
+                    "part 'val' holds no photo")
+
+
+def test_clicks_own_refusals_exit_with_2_too(trained, pets):
+    for arguments in (["evaluate", trained["checkpoint"]], ["fly"], ["train"], ["data", "--size", "3"],
+                      ["evaluate", trained["checkpoint"], "--data-root", pets, "--split", "excluded"]):
+        result = petseg(*arguments)
+        assert result.exit_code == 2 and "Traceback" not in result.stderr
+        assert result.stderr.splitlines()[-1].startswith("Error: ")
+
+
+def test_a_study_refuses_unknown_notebooks_and_names(root, monkeypatch, tmp_path):
+    monkeypatch.setenv("PETSEG_ROOT", str(tmp_path))
+    assert_sentence(refused(2, "study", "--profile", "smoke"), "no notebooks in ")
+    write_notebook(tmp_path / "notebooks" / "01_first.ipynb", "pass", parameters="EPOCHS = None\nPROFILE = 'auto'")
+    smoke = ["study", "--profile", "smoke"]
+    assert_sentence(refused(2, *smoke, "--only", "08"), "no notebook has number '08': choose among 01")
+    assert_sentence(refused(2, *smoke, "--only", "01", "09"), "no notebook has number '09'")
+    assert_sentence(refused(2, *smoke, "--set", "EPOCH=3"), "has a parameter 'EPOCH': choose among EPOCHS, PROFILE")
+    assert_sentence(refused(2, *smoke, "--set", "PROFILE=full"), "unknown setting 'PROFILE'")
+    assert_sentence(refused(2, *smoke, "--set", "EPOCHS=many"), "setting epochs is 'many'")
+
+
+def test_a_study_runs_its_notebooks_with_its_settings_and_a_notebooks_own_parameters(root):
+    show = "import os, pathlib\npathlib.Path(os.environ['PETSEG_ROOT'], 'seen').write_text(repr((PROFILE, SEED, CLICKS)))"
+    write_notebook(root / "notebooks" / "01_first.ipynb", show, parameters="PROFILE = 'auto'\nSEED = None\nCLICKS = 1")
+    write_notebook(root / "notebooks" / "02_second.ipynb", "from petseg_utils.errors import DataError",
+                   "raise DataError('two photos are missing')")
+    result = petseg("study", "--profile", "smoke", "--only", "01", "--set", "SEED=4", "CLICKS=7")
+    assert result.exit_code == 0, result.output
+    assert (root / "seen").read_text() == "('smoke', 4, 7)"
+    assert "executed/smoke: 1 files" in result.stdout and "80 photos from" in result.stdout
+    assert_sentence(refused(1, "study", "--profile", "smoke", "--only", "2"), "two photos are missing")
+
+
+def test_a_real_process_refuses_with_one_line(trained):
+    command = [sys.executable, "-m", "petseg_utils", "evaluate", trained["checkpoint"], "--data-root", "/none"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert_sentence(result.stderr, "petseg: data root '/none' is not a folder")
