@@ -14,7 +14,7 @@ from petseg_utils.atomic import replacing_file
 from petseg_utils.classes import BACKGROUND, CAT, CLASS_NAMES, DOG
 from petseg_utils.data.colours import encode_colours
 from petseg_utils.data.decode import read_photo, squeeze
-from petseg_utils.errors import DataError
+from petseg_utils.errors import DataError, UsageError
 from petseg_utils.evaluation import resize_logits
 from petseg_utils.plots.photos import overlay
 from petseg_utils.precision import Precision
@@ -63,6 +63,7 @@ def find_photos(paths: Iterable[Path]) -> list[Path]:
 
     Raises:
         DataError: a path does not exist, or a folder holds no photo.
+        UsageError: two photos have the same name but for folder and suffix, which names what is written.
     """
     found: list[Path] = []
     for path in paths:
@@ -75,6 +76,11 @@ def find_photos(paths: Iterable[Path]) -> list[Path]:
             found.append(path)
         else:
             raise DataError(f"photo {str(path)!r} does not exist: give a file or a folder of photos")
+    by_stem: dict[str, Path] = {}
+    for path in found:
+        if by_stem.setdefault(path.stem, path) is not path:
+            raise UsageError(f"photos {str(by_stem[path.stem])!r} and {str(path)!r} would write the same files: rename "
+                             "one, or predict them into different folders")
     return found
 
 

@@ -78,53 +78,52 @@ def _train_epochs(run: Run, data: PetData, precision: Precision, quiet: bool) ->
     batch_size = min(spec.batch_size, len(dataset))
     steps = len(dataset) // batch_size
     rate = LearningRate(recipe, optimizer, steps, spec.epochs, [row["val_loss"] for row in history])
-    bar = tqdm(total=spec.epochs * steps, initial=len(history) * steps, desc=run.name, unit="step", disable=quiet,
-               mininterval=2, dynamic_ncols=True)
-    for epoch in range(len(history), spec.epochs):
-        # Every epoch starts from a seed of its own, so going on needs no random state saved.
-        torch.manual_seed(_epoch_seed(spec.seed, epoch))
-        started = time.perf_counter()
-        model.train()
-        loss_sum, waited = torch.zeros((), device=precision.device), 0.0
-        for step, (images, targets, wait) in enumerate(_batches(dataset, epoch, batch_size, precision)):
-            rate.before_step(epoch * steps + step)
-            with precision.autocast():
-                logits = model(images)
-            loss = cross_entropy(logits, targets, recipe.class_weights)
-            optimizer.zero_grad(set_to_none=True)
-            scaler.scale(loss).backward()
-            scaler.step(optimizer)
-            scaler.update()
-            loss_sum += loss.detach()
-            waited += wait
-            bar.update()
-        train_loss = loss_sum.item() / steps
-        seconds = time.perf_counter() - started
-        validation = evaluate(model, data, "val", precision, at_original_size=False)
-        if not math.isfinite(train_loss + validation.loss):
-            raise TrainingError(f"loss of epoch {epoch + 1} is {train_loss} (validation {validation.loss}) at learning "
-                                f"rate {rate.current:.2g}: start again with a lower learning rate")
-        confusion = apply_border(validation.counts, data.species[data.indices("val")], "ignore")
-        history.append({
-            "epoch": epoch + 1,
-            "train_loss": train_loss,
-            "val_loss": validation.loss,
-            "val_miou": float(reduce_scores(confusion, "iou", "dataset")["mean"]),
-            "learning_rate": rate.current,
-            "seconds": seconds,
-            "images_per_second": steps * batch_size / seconds,
-            "data_wait_share": waited / seconds,
-        })
-        rate.after_epoch(validation.loss)
-        # The file to go on from comes last: killed before it, we do the epoch again and write the same others.
-        run.write_history(history)
-        if history[-1]["val_miou"] > max((row["val_miou"] for row in history[:-1]), default=-math.inf):
-            save_checkpoint(run.best, spec, model)
-        save_checkpoint(run.last, spec, model, optimizer=optimizer,
-                        facts={"history": history, "scaler": scaler.state_dict()})
-        bar.set_postfix({"loss": f"{train_loss:.3f}", "val mIoU": f"{history[-1]['val_miou']:.3f}",
-                         "images/s": f"{history[-1]['images_per_second']:.0f}"})
-    bar.close()
+    with tqdm(total=spec.epochs * steps, initial=len(history) * steps, desc=run.name, unit="step", disable=quiet,
+              mininterval=2, dynamic_ncols=True) as bar:  # closed before an error is told
+        for epoch in range(len(history), spec.epochs):
+            # Every epoch starts from a seed of its own, so going on needs no random state saved.
+            torch.manual_seed(_epoch_seed(spec.seed, epoch))
+            started = time.perf_counter()
+            model.train()
+            loss_sum, waited = torch.zeros((), device=precision.device), 0.0
+            for step, (images, targets, wait) in enumerate(_batches(dataset, epoch, batch_size, precision)):
+                rate.before_step(epoch * steps + step)
+                with precision.autocast():
+                    logits = model(images)
+                loss = cross_entropy(logits, targets, recipe.class_weights)
+                optimizer.zero_grad(set_to_none=True)
+                scaler.scale(loss).backward()
+                scaler.step(optimizer)
+                scaler.update()
+                loss_sum += loss.detach()
+                waited += wait
+                bar.update()
+            train_loss = loss_sum.item() / steps
+            seconds = time.perf_counter() - started
+            validation = evaluate(model, data, "val", precision, at_original_size=False)
+            if not math.isfinite(train_loss + validation.loss):
+                raise TrainingError(f"loss of epoch {epoch + 1} is {train_loss} (validation {validation.loss}) at "
+                                    f"learning rate {rate.current:.2g}: start again with a lower learning rate")
+            confusion = apply_border(validation.counts, data.species[data.indices("val")], "ignore")
+            history.append({
+                "epoch": epoch + 1,
+                "train_loss": train_loss,
+                "val_loss": validation.loss,
+                "val_miou": float(reduce_scores(confusion, "iou", "dataset")["mean"]),
+                "learning_rate": rate.current,
+                "seconds": seconds,
+                "images_per_second": steps * batch_size / seconds,
+                "data_wait_share": waited / seconds,
+            })
+            rate.after_epoch(validation.loss)
+            # The file to go on from comes last: killed before it, we do the epoch again and write the same others.
+            run.write_history(history)
+            if history[-1]["val_miou"] > max((row["val_miou"] for row in history[:-1]), default=-math.inf):
+                save_checkpoint(run.best, spec, model)
+            save_checkpoint(run.last, spec, model, optimizer=optimizer,
+                            facts={"history": history, "scaler": scaler.state_dict()})
+            bar.set_postfix({"loss": f"{train_loss:.3f}", "val mIoU": f"{history[-1]['val_miou']:.3f}",
+                             "images/s": f"{history[-1]['images_per_second']:.0f}"})
     return model
 
 

@@ -1,0 +1,97 @@
+"""Masks of anybody's photos: sizes, files, the table, and what is refused."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner
+from making_runs import FLOAT32, assert_sentence, train_tiny
+from PIL import Image
+from torch import nn
+
+from petseg_utils.classes import MASK_COLOURS
+from petseg_utils.cli import main
+from petseg_utils.data import decode_colours
+from petseg_utils.errors import DataError, UsageError
+from petseg_utils.prediction import Prediction, find_photos, open_photo, predict_photo, write_prediction
+
+
+class LeftIsDog(nn.Module):
+    """Dog on the left half, background on the right, whatever the photo."""
+
+    def forward(self, images):
+        logits = torch.zeros(len(images), 3, *images.shape[-2:])
+        half = images.shape[-1] // 2
+        logits[:, 2, :, :half], logits[:, 0, :, half:] = 5.0, 5.0
+        return logits
+
+
+@pytest.fixture
+def image():
+    return np.random.default_rng(0).integers(0, 256, (50, 80, 3), np.uint8)
+
+
+def test_mask_has_the_photos_own_size_and_the_models_answer(image):
+    prediction = predict_photo(LeftIsDog(), image, 32, FLOAT32)
+    assert prediction.mask.shape == (50, 80) and prediction.mask.dtype == np.uint8
+    assert (prediction.mask[:, :39] == 2).all() and (prediction.mask[:, 41:] == 0).all()
+    np.testing.assert_allclose(prediction.probabilities.sum(0), 1, atol=1e-5)
+
+
+def test_label_is_the_species_with_more_pixels():
+    def label(*pixels):
+        return Prediction(np.array([pixels], np.uint8), np.zeros((3, 1, len(pixels)), np.float32)).label
+
+    assert [label(0, 0, 0), label(0, 1, 0), label(2, 1, 2), label(0, 0, 2)] == ["background", "cat", "dog", "dog"]
+
+
+def test_written_pictures_agree_with_the_mask(tmp_path, image):
+    prediction = predict_photo(LeftIsDog(), image, 32, FLOAT32)
+    row = write_prediction(tmp_path, "rex", image, prediction)
+    mask = np.asarray(Image.open(tmp_path / "rex-mask.png"))
+    cutout = np.asarray(Image.open(tmp_path / "rex-cutout.png"))
+    assert np.array_equal(decode_colours(mask), prediction.mask)
+    assert tuple(mask[0, 0]) == MASK_COLOURS[2]
+    assert np.array_equal(cutout[..., :3], image) and np.array_equal(cutout[..., 3] == 255, prediction.mask == 2)
+    assert np.asarray(Image.open(tmp_path / "rex-overlay.png")).shape == image.shape
+    assert row["label"] == "dog" and row["dog_share"] == 0.5 and row["cat_share"] == 0
+    assert row["probability"] > 0.9
+
+
+def test_folders_are_replaced_by_their_photos(tmp_path):
+    for name in ("b.jpg", "a.PNG", "notes.txt"):
+        (tmp_path / name).touch()
+    assert [p.name for p in find_photos([tmp_path])] == ["a.PNG", "b.jpg"]
+
+
+def test_photos_that_would_write_the_same_files_are_refused(tmp_path):
+    for name in ("a.jpg", "a.png"):
+        (tmp_path / name).touch()
+    with pytest.raises(UsageError) as error:
+        find_photos([tmp_path])
+    assert_sentence(str(error.value), "a.jpg", "a.png")
+
+
+def test_missing_empty_and_broken_are_refused_in_a_sentence(tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no photo")
+    (tmp_path / "empty").mkdir()
+    for call, part in ((lambda: find_photos([tmp_path / "none.jpg"]), "none.jpg"),
+                       (lambda: find_photos([tmp_path / "empty"]), "empty"),
+                       (lambda: open_photo(tmp_path / "broken.jpg"), "broken.jpg")):
+        with pytest.raises(DataError) as error:
+            call()
+        assert_sentence(str(error.value), part)
+
+
+def test_command_writes_three_pictures_and_a_row_for_each_photo(synthetic_data, tmp_path, image):
+    run = train_tiny(synthetic_data, tmp_path / "runs", epochs=1)
+    Image.fromarray(image).save(tmp_path / "one.png")
+    Image.fromarray(image[:, ::-1]).save(tmp_path / "two.png")
+    result = CliRunner().invoke(main, ["predict", str(run.best), str(tmp_path / "one.png"), str(tmp_path / "two.png"),
+                                       "-o", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(tmp_path / "out" / "predictions.csv")
+    assert [path.rsplit("/", 1)[1] for path in table["photo"]] == ["one.png", "two.png"]
+    assert len(list((tmp_path / "out").glob("*.png"))) == 6
+    refused = CliRunner().invoke(main, ["predict", str(tmp_path / "no.safetensors"), str(tmp_path / "one.png")])
+    assert refused.exit_code == 1 and "Traceback" not in refused.output
