@@ -200,5 +200,5 @@ def test_a_square_of_the_right_size_is_left_alone():
 
 def test_shrinking_averages_so_that_fine_stripes_do_not_alias():
     stripes = np.zeros((128, 128, 3), np.uint8)
-    stripes[:, ::2] = 200
-    assert np.ptp(squeeze(stripes, 32)) == 0 and squeeze(stripes, 32).max() == 100
+    stripes[:, ::4] = 200  # one column of each four that become one pixel
+    assert (squeeze(stripes, 32) == 50).all()

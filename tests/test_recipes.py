@@ -120,7 +120,7 @@ def test_plateau_halves_after_five_epochs_without_progress():
 
 
 def test_plateau_resumes_from_the_history_alone():
-    losses = [0.9, 0.7] + [0.75] * 9 + [0.6] + [0.65] * 8
+    losses = [0.7] + [0.75] * 9 + [0.6] + [0.65] * 8
     whole = learning_rate(PAPER)
     reference = torch.optim.Adam([nn.Parameter(torch.zeros(1))], lr=1e-4)
     plateau = ReduceLROnPlateau(reference, factor=0.5, patience=5)

@@ -1,7 +1,7 @@
 """What a run cost and where it ran: one row of ``runs.csv``."""
 
-import resource
 import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -51,10 +51,16 @@ def count_macs(model: nn.Module, image_size: int, precision: Precision) -> int:
     return counter.get_total_flops() // 2
 
 
-def _peak_memory_mb(precision: Precision) -> int:
+def _peak_memory_mb(precision: Precision) -> int | None:
+    """The card's, or the process's; nothing on Windows, which keeps no such number."""
     if precision.device.type == "cuda":
         return torch.cuda.max_memory_allocated(precision.device) // 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # kilobytes on Linux
+    if sys.platform == "win32":
+        return None
+    import resource  # does not exist on Windows
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (2**20 if sys.platform == "darwin" else 2**10)  # bytes on macOS, kilobytes on Linux
 
 
 def _commit() -> str:
