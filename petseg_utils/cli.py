@@ -138,13 +138,14 @@ def study(profile: str, dataset: str | None, data_root: str | None, allow_defect
 @_data_options
 @click.option("--augmentation", default="five", show_default=True, help="none or five.")
 @_set_option
+@click.argument("more", nargs=-1, metavar="")
 def train(model: str, profile: str, dataset: str | None, data_root: str | None, allow_defects: bool, augmentation: str,
-          sets: tuple[str, ...]) -> None:
+          sets: tuple[str, ...], more: tuple[str, ...]) -> None:
     """Train one run without a notebook, or go on where it stopped. Prints its folder and test scores."""
     from petseg_utils.models import build_model
     from petseg_utils.study import Study
 
-    settings = _settings(profile, dataset, data_root, allow_defects, _parse_sets(sets))
+    settings = _settings(profile, dataset, data_root, allow_defects, _parse_sets(sets + more))
     build_model(model)  # an unknown model is refused before the data is opened
     chosen = Study(settings)
     run = chosen.train(chosen.unet_spec(model, augmentation=augmentation))

@@ -43,7 +43,7 @@ def test_another_seed_epoch_or_index_draws_another(five, place):
     keys = [tuple(v if i == place else 3 for i in range(3)) for v in range(30)]
     results = [five(IMAGE, MASK, key) for key in keys]
     equal = sum(same(a, b) for a, b in itertools.combinations(results, 2))
-    assert equal <= 3  # of 435 pairs; a photo escapes all five, or is flipped alone, once in about 70
+    assert equal <= 14  # of 435 pairs; 4 are to be expected: 7 % of photos escape all five, 7 % are only flipped
 
 
 def test_seed_epoch_and_index_are_not_added_up(five):
@@ -95,7 +95,7 @@ def test_masks_follow_their_photos(five):
         moved += not np.array_equal(mask, MASK)
     # Linear against nearest differs along the contours only: half a pixel of shift would cost some 10 %.
     assert min(agreements) > 0.9 and np.mean(agreements) > 0.97
-    assert moved > 0.8 * len(KEYS)  # 92 % are to be expected
+    assert moved > 0.7 * len(KEYS)  # 82 % are to be expected
 
 
 def decisions(chain, draw, n=400):
@@ -116,7 +116,7 @@ def test_the_five_are_drawn_independently_of_each_other(five):
     np.testing.assert_allclose(applied.mean(axis=0), [t.p for t in five._compose.transforms], atol=0.06)
     correlation = np.corrcoef(applied.T) - np.eye(5)
     assert np.abs(correlation).max() < 0.15  # three standard errors
-    assert (~applied.any(axis=1)).mean() < 0.04  # untouched: 1.4 % are to be expected
+    assert 0.03 < (~applied.any(axis=1)).mean() < 0.11  # untouched: 6.8 % are to be expected
 
 
 def test_none_changes_nothing():

@@ -66,7 +66,8 @@ def refusal_of(root) -> str:
         ensure_oxford(root)
     message = str(caught.value)
     assert "\n" not in message and "--dataset synthetic" in message and repr(str(root)) in message
-    assert caught.value.__suppress_context__ and caught.value.exit_code == 1
+    assert caught.value.__cause__ is None and caught.value.__suppress_context__  # no traceback behind the sentence
+    assert caught.value.exit_code == 1
     assert not (root / "oxford-iiit-pet").exists()
     return message
 

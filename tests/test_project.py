@@ -59,3 +59,14 @@ def test_measured_study_stands_on_the_whole_data_set():
 def test_files_are_short():
     for path in [*ROOT.glob("petseg_utils/**/*.py"), *ROOT.glob("benchmarks/*.py")]:
         assert len(path.read_text().splitlines()) <= 250, path
+
+
+def test_readme_quotes_the_measured_study():
+    readme = (ROOT / "README.md").read_text()
+    metrics = pd.read_csv(ROOT / "results" / "oxford-128" / "metrics.csv")
+    headline = metrics.query("split == 'test' and metric == 'iou' and `class` == 'mean'")
+    assert len(headline) >= 12  # two runs, three border policies, two reductions
+    for row in headline.itertuples():
+        quoted = f"{row.value:.3f} [{row.ci_low:.3f}, {row.ci_high:.3f}]"
+        lines = [line for line in readme.splitlines() if line.startswith(f"| {row.variant} |")]
+        assert lines and any(quoted in line for line in lines), f"{row.variant}, {row.border}, {row.reduction}: {quoted}"

@@ -1,10 +1,4 @@
-"""The training loop: nothing twice, resumed to the bit, chosen on validation, blind to the test part until the end."""
-
-import os
-import signal
-import subprocess
-import sys
-import time
+"""The training loop: nothing twice, chosen on validation, blind to the test part until the end."""
 
 import numpy as np
 import pytest
@@ -14,6 +8,7 @@ from making_runs import (
     assert_same_tensors,
     assert_same_training,
     assert_sentence,
+    few_photos,
     subset,
     tiny_spec,
     train_tiny,
@@ -23,14 +18,13 @@ from safetensors.torch import load_file
 from petseg_utils.errors import TrainingError, UsageError
 from petseg_utils.evaluation import evaluate
 from petseg_utils.metrics import apply_border, reduce_scores
-from petseg_utils.training import Run, loop, train
+from petseg_utils.training import loop, train
 from petseg_utils.training.checkpoint import load_weights
 
 
 @pytest.fixture(scope="module")
 def few(synthetic_data):
-    """22 photos: 10 train (so the last two of an epoch are dropped), 6 validation, 6 test."""
-    return subset(synthetic_data, train=10, val=6, test=6)
+    return few_photos(synthetic_data)
 
 
 @pytest.fixture(scope="module")
@@ -75,109 +69,19 @@ def test_a_runs_folder_holds_what_it_promises(whole, few):
     assert set(record["loss"]) == {"val", "test"}
 
 
-def stop_in_evaluation(monkeypatch, few, number):
-    """Stop when the model is scored for the ``number``-th time: the epoch's steps are done, nothing is saved."""
-    calls = []
-
-    def counted(*args, **kwargs):
-        calls.append(1)
-        if len(calls) == number:
-            raise KeyboardInterrupt
-        return evaluate(*args, **kwargs)
-
-    monkeypatch.setattr(loop, "evaluate", counted)
-
-
-def stop_around_last(monkeypatch, number, *, after):
-    """Stop before or after the ``number``-th ``last.safetensors`` is written."""
-    save, calls = loop.save_checkpoint, []
-
-    def counted(path, *args, **kwargs):
-        if path.name == "last.safetensors":
-            calls.append(1)
-        stops = path.name == "last.safetensors" and len(calls) == number
-        if stops and not after:
-            raise KeyboardInterrupt
-        save(path, *args, **kwargs)
-        if stops:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(loop, "save_checkpoint", counted)
-
-
-STOPS = {
-    "in epoch 1": lambda patch, few: stop_in_evaluation(patch, few, 1),
-    "after epoch 1": lambda patch, few: stop_around_last(patch, 1, after=True),
-    "in epoch 2": lambda patch, few: stop_in_evaluation(patch, few, 2),
-    "between epoch 2's files": lambda patch, few: stop_around_last(patch, 2, after=False),
-    "after the last epoch": lambda patch, few: stop_around_last(patch, 3, after=True),
-    "between val and test": lambda patch, few: stop_in_evaluation(patch, few, 5),
-}
-
-
-@pytest.mark.parametrize("stop", STOPS)
-def test_a_stopped_run_goes_on_to_the_same_bits(stop, few, whole, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        STOPS[stop](patch, few)
-        with pytest.raises(KeyboardInterrupt):
-            train_tiny(few, tmp_path)
-    assert not Run(whole.spec, tmp_path / whole.name).finished
-    torch.manual_seed(123)  # nothing may depend on the state that the process happens to be in
-    resumed = train_tiny(few, tmp_path)
-    assert_same_training(resumed, whole)
-    assert resumed.record()["best_epoch"] == whole.record()["best_epoch"]
-    assert resumed.record()["loss"] == whole.record()["loss"]
-
-
-def test_epochs_that_are_done_are_not_done_again(few, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        stop_around_last(patch, 2, after=True)
-        with pytest.raises(KeyboardInterrupt):
-            train_tiny(few, tmp_path)
-    epochs = []
-    batches = loop._batches
-    monkeypatch.setattr(loop, "_batches", lambda dataset, epoch, *rest: epochs.append(epoch) or batches(
-        dataset, epoch, *rest))
-    train_tiny(few, tmp_path)
-    assert epochs == [2]
-
-
-KILLED = """
-import json, pathlib, sys, time
-import cv2, torch
-from making_runs import subset, train_tiny
-from petseg_utils.data import open_data
-from petseg_utils.training import loop
-torch.set_num_threads(int(sys.argv[4])), cv2.setNumThreads(0)
-data = subset(open_data(sys.argv[1], 64, pathlib.Path(sys.argv[2])), train=10, val=6, test=6)
-runs, loss = pathlib.Path(sys.argv[3]), loop.cross_entropy
-def slow(*args):
-    if list(runs.glob("*/last.safetensors")):
-        time.sleep(0.5)  # after the first epoch every step gives the parent time to kill us
-    return loss(*args)
-loop.cross_entropy = slow
-train_tiny(data, runs, recipe="paper")
-"""
-
-
-def test_a_killed_process_is_gone_on_from_to_the_same_bits(few, synthetic_root, tmp_path):
-    command = [sys.executable, "-c", KILLED, synthetic_root, tmp_path / "cache", tmp_path / "killed",
-               str(torch.get_num_threads())]
-    paths = os.pathsep.join([os.path.dirname(__file__), *filter(None, [os.environ.get("PYTHONPATH")])])
-    child = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": paths})
-    try:
-        deadline = time.monotonic() + 120
-        while not list((tmp_path / "killed").glob("*/last.safetensors")):
-            assert child.poll() is None and time.monotonic() < deadline
-            time.sleep(0.02)
-        time.sleep(0.2)
-    finally:
-        child.send_signal(signal.SIGKILL)
-        assert child.wait() == -signal.SIGKILL
-    run = Run(tiny_spec(few, recipe="paper"), tmp_path / "killed" / tiny_spec(few, recipe="paper").run_name)
-    assert run.last.is_file() and not run.finished
-    resumed = train_tiny(few, tmp_path / "killed", recipe="paper")
-    assert_same_training(resumed, train_tiny(few, tmp_path / "whole", recipe="paper"))
+def test_every_epoch_has_an_order_and_augmentations_of_its_own(synthetic_data, tmp_path, monkeypatch):
+    data, seen = subset(synthetic_data, train=8, val=2, test=2), {}
+    loss = loop.cross_entropy
+    for augmentation in ("none", "five"):
+        targets = seen[augmentation] = []
+        monkeypatch.setattr(loop, "cross_entropy", lambda logits, target, *rest, to=targets: (
+            to.extend(t.numpy().tobytes() for t in target), loss(logits, target, *rest))[1])
+        train_tiny(data, tmp_path, augmentation=augmentation, epochs=2)
+    assert all(len(targets) == 16 for targets in seen.values())
+    first, second = seen["none"][:8], seen["none"][8:]
+    assert sorted(first) == sorted(second) and first != second
+    repeated = set(seen["five"][:8]) & set(seen["five"][8:])
+    assert len(repeated) < 4  # a photo may be left undistorted twice; with one seed for all epochs all would repeat
 
 
 def test_same_seed_same_weights_other_seed_other_weights(whole, few, tmp_path):
