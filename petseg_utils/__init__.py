@@ -2,5 +2,7 @@
 
 import os
 
+__version__ = "0.1.0"
+
 # albumentations asks the network for its newest version when it is imported; we pin the last MIT release.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")

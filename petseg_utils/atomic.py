@@ -1,7 +1,8 @@
-"""Writes that are either there whole or not there at all: a killed process leaves no half file behind."""
+"""Writes that are there whole or not at all: a killed process leaves no half file under the final name."""
 
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 def replacing_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; when the block ends well its file replaces ``path`` in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         yield temporary
         with temporary.open("r+b") as stream:
@@ -27,8 +28,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
 
     A folder of that name made meanwhile by another process is kept: both were made from the same input.
     """
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
     temporary.mkdir(parents=True)
     try:
         yield temporary
@@ -44,4 +44,4 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
 def write_text(path: Path, text: str) -> None:
     """Write a text file in one step."""
     with replacing_file(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8", newline="\n")  # the same bytes on every system

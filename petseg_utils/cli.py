@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from petseg_utils import __version__
 from petseg_utils.classes import BORDER_POLICIES
 from petseg_utils.errors import PetsegError, UsageError
 from petseg_utils.profiles import DATASETS, OVERRIDABLE, PROFILES, Settings, resolve
@@ -30,7 +31,7 @@ class _Group(click.Group):
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="petseg-utils", prog_name="petseg")
+@click.version_option(__version__, prog_name="petseg")
 def main() -> None:
     """Semantic segmentation of pets (background, cat, dog): a study in seven notebooks."""
 
@@ -61,7 +62,7 @@ def _parse_sets(sets: tuple[str, ...]) -> dict[str, Any]:
             raise UsageError(f"--set got {item!r}: write NAME=VALUE, such as EPOCHS=3")
         try:
             parsed[name.upper()] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             parsed[name.upper()] = value
     return parsed
 
@@ -82,7 +83,9 @@ def data(profile: str, dataset: str | None, data_root: str | None, allow_defects
     from petseg_utils.study import Study
 
     if download:
-        target = Path(data_root) if data_root else Workspace.find().data / "oxford"
+        if dataset == "synthetic":
+            raise UsageError("--download fetches Oxford-IIIT Pet, --dataset says 'synthetic': drop one of the two")
+        target = Path(data_root).expanduser().resolve() if data_root else Workspace.find().data / "oxford"
         data_root, dataset = str(ensure_oxford(target)), "oxford"
     study = Study(_settings(profile, dataset, data_root, allow_defects))
     opened = study.data
@@ -112,7 +115,7 @@ def study(profile: str, dataset: str | None, data_root: str | None, allow_defect
 
     values = _parse_sets(sets + tuple(item for item in more if "=" in item))
     numbers = only + tuple(item for item in more if "=" not in item)
-    if more and not only and not sets:
+    if (len(numbers) > len(only) and not only) or (len(values) > len(sets) and not sets):
         raise UsageError(f"petseg study got {' '.join(more)!r}: say --only for notebooks, --set for values")
     workspace = Workspace.find()
     notebooks = runner.select_notebooks(workspace, numbers)
@@ -121,8 +124,8 @@ def study(profile: str, dataset: str | None, data_root: str | None, allow_defect
     known = {name: value for name, value in values.items() if name.lower() in (*OVERRIDABLE, "profile", "study")}
     chosen = Study(_settings(profile, dataset, data_root, allow_defects, known), name)
     click.echo(repr(chosen))
-    # Opened before any notebook: bad data stops here.
-    click.echo(f"{len(chosen.data.manifest)} photos from {chosen.data_root}")
+    if runner.needs_data(notebooks):  # opened before any notebook: bad data stops here
+        click.echo(f"{len(chosen.data.manifest)} photos from {chosen.data_root}")
     settings = chosen.settings
     seconds = runner.run_notebooks(workspace, chosen.name, notebooks, values | {
         "PROFILE": settings.profile, "STUDY": chosen.name, "DATASET": settings.dataset,
@@ -190,8 +193,8 @@ def _print_scores(counts: Any, species: Any, border: str, about: dict[str, Any])
 @main.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--output", default="predictions", show_default=True, type=click.Path(path_type=Path),
-              metavar="DIR", help="Where masks, overlays, cut-outs and predictions.csv go.")
+@click.option("-o", "--output", default="predictions", show_default=True, metavar="DIR",
+              type=click.Path(file_okay=False, path_type=Path), help="Where the pictures and predictions.csv go.")
 def predict(checkpoint: Path, photos: tuple[Path, ...], output: Path) -> None:
     """Segment photos, or all photos in folders: mask, overlay and cut-out PNGs, and a CSV."""
     import pandas as pd
@@ -211,6 +214,6 @@ def predict(checkpoint: Path, photos: tuple[Path, ...], output: Path) -> None:
         prediction = predict_photo(model, image, spec.image_size, precision)
         rows.append({"photo": str(path)} | write_prediction(output, path.stem, image, prediction))
     table = pd.DataFrame(rows)
-    write_text(output / "predictions.csv", table.to_csv(index=False))
+    write_text(output / "predictions.csv", table.to_csv(index=False, lineterminator="\n"))
     click.echo(table.to_string(index=False))
     click.echo(f"{3 * len(rows)} pictures and predictions.csv in {output}")

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from petseg_utils.classes import BORDER, IGNORE, NUM_CLASSES
 from petseg_utils.data.cache import PetData
-from petseg_utils.data.datasets import ValSegmentationDataset
 from petseg_utils.metrics import confusion_counts
 from petseg_utils.precision import Precision
 
@@ -42,21 +41,21 @@ def evaluate(model: nn.Module, data: PetData, part: str, precision: Precision, *
             reported); else score the square the model sees (what training watches).
         batch_size: photos at once; changes nothing but speed.
     """
-    dataset = ValSegmentationDataset(data, part)
+    rows = data.indices(part)
     was_training = model.training
     model.eval()
     counts: list[np.ndarray] = []
     loss_sum, pixels = 0.0, 0
-    for start in range(0, len(dataset), batch_size):
-        rows = [dataset[i] for i in range(start, min(start + batch_size, len(dataset)))]
-        images = precision.images(torch.stack([row[0] for row in rows]))
+    for start in range(0, len(rows), batch_size):
+        batch = rows[start : start + batch_size]
+        images = precision.images(torch.tensor(data.images[batch]).permute(0, 3, 1, 2))
         with precision.autocast():
             logits = model(images).float()
-        for i, (_, mask, original_mask, _) in enumerate(rows):
-            truth = original_mask if at_original_size else mask
-            resized = resize_logits(logits[i], (truth.shape[0], truth.shape[1]))
-            counts.append(confusion_counts(truth.numpy(), resized.argmax(0).cpu().numpy()))
-            target = truth.to(resized.device).long()
+        for row, of_photo in zip(batch, logits, strict=True):
+            truth = data.original_mask(row) if at_original_size else data.masks[row]
+            resized = resize_logits(of_photo, (truth.shape[0], truth.shape[1]))
+            counts.append(confusion_counts(truth, resized.argmax(0).to("cpu", torch.uint8).numpy()))
+            target = torch.tensor(truth, device=resized.device).long()
             target[target == BORDER] = IGNORE
             loss_sum += F.cross_entropy(resized[None], target[None], ignore_index=IGNORE, reduction="sum").item()
             pixels += int((target != IGNORE).sum())

@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import nn
 
 from petseg_utils.atomic import replacing_file
 from petseg_utils.classes import BACKGROUND, CAT, CLASS_NAMES, DOG
-from petseg_utils.data.colours import encode_colours
-from petseg_utils.data.decode import read_photo, squeeze
+from petseg_utils.data.colours import encode_colours, overlay
+from petseg_utils.data.decode import BAD_PICTURE, squeeze
 from petseg_utils.errors import DataError, UsageError
 from petseg_utils.evaluation import resize_logits
-from petseg_utils.plots.photos import overlay
 from petseg_utils.precision import Precision
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
@@ -85,10 +84,15 @@ def find_photos(paths: Iterable[Path]) -> list[Path]:
 
 
 def open_photo(path: Path) -> np.ndarray:
-    """A photo as uint8 (H, W, 3) RGB, or :class:`DataError` if the file is none."""
+    """A photo as uint8 (H, W, 3) RGB, upright, or :class:`DataError` if the file is none.
+
+    A phone stores its photos as the sensor lay and notes how to turn them. We turn them here, and not where a data set
+    is read: there the masks follow the stored pixels.
+    """
     try:
-        return read_photo(path)
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        with Image.open(path) as picture:
+            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+    except BAD_PICTURE as error:
         raise DataError(f"photo {str(path)!r} cannot be read ({' '.join(str(error).split())}): give a JPEG or PNG "
                         "file") from None
 

@@ -6,8 +6,6 @@ import typing
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from petseg_utils.errors import UsageError
 
 
@@ -39,8 +37,8 @@ class Settings:
     epochs: int
     batch_size: int
     recipe: str
-    n_trainval: int = 0
-    n_test: int = 0
+    n_trainval: int = 480
+    n_test: int = 240
     data_root: str | None = None
     learning_rate: float | None = None
     seed: int = 0
@@ -77,8 +75,12 @@ def resolve(profile: str = "auto", **overrides: Any) -> Settings:
         UsageError: an unknown profile or name, or a value of the wrong kind.
     """
     if profile == "auto":
+        import torch  # slow to import; a wrong call should be answered at once
+
         profile = os.environ.get("PETSEG_PROFILE") or "auto"
     if profile == "auto":
+        import torch  # slow to import; a wrong call should be answered at once
+
         profile = "gpu" if torch.cuda.is_available() else "quick"
     if profile not in PROFILES:
         raise UsageError(f"unknown profile {profile!r}: choose one of auto, {', '.join(PROFILES)}")
@@ -97,9 +99,6 @@ def resolve(profile: str = "auto", **overrides: Any) -> Settings:
         if settings.data_root is not None:
             raise UsageError(f"dataset 'synthetic' is rendered, data root {settings.data_root!r} does not apply: drop "
                              "one of the two")
-        # A large profile says nothing of synthetic pets; it takes as many as the quick one.
-        settings = dataclasses.replace(settings, n_trainval=settings.n_trainval or PROFILES["quick"]["n_trainval"],
-                                       n_test=settings.n_test or PROFILES["quick"]["n_test"])
     return settings
 
 

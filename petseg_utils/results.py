@@ -86,7 +86,7 @@ def _replace_rows(path: Path, columns: tuple[str, ...], notebook: str, rows: lis
         kept = old[old["notebook"] != notebook]
         new = pd.concat([kept, new], ignore_index=True) if len(kept) else new
     new = new.sort_values("notebook", kind="stable")
-    write_text(path, new.round({"value": 6, "ci_low": 6, "ci_high": 6}).to_csv(index=False))
+    write_text(path, new.round({"value": 6, "ci_low": 6, "ci_high": 6}).to_csv(index=False, lineterminator="\n"))
 
 
 def packaged_table(name: str) -> pd.DataFrame:

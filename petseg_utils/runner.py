@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import papermill
+from jupyter_client.kernelspec import NoSuchKernel
 from nbclient.exceptions import DeadKernelError  # papermill's own engine
 from papermill.exceptions import PapermillExecutionError
 
@@ -35,6 +36,11 @@ def select_notebooks(workspace: Workspace, numbers: Iterable[str] = ()) -> list[
         if number not in found:
             raise UsageError(f"no notebook has number {number!r}: choose among {', '.join(found)}")
     return [path for number, path in found.items() if number in chosen]
+
+
+def needs_data(notebooks: Iterable[Path]) -> bool:
+    """Whether any notebook opens the data set: those that only read tables do not declare it."""
+    return any("DATASET" in papermill.inspect_notebook(str(path)) for path in notebooks)
 
 
 def check_parameters(notebooks: Iterable[Path], names: Iterable[str]) -> None:
@@ -73,6 +79,9 @@ def run_notebooks(workspace: Workspace, study: str, notebooks: Iterable[Path],
             )
         except PapermillExecutionError as error:
             raise _explain(error, path, executed) from None
+        except NoSuchKernel:
+            raise UsageError("there is no Jupyter kernel 'python3' here: pip install 'petseg-utils[notebooks]'"
+                             ) from None
         except DeadKernelError:
             raise NotebookError(f"the kernel of notebook {path.stem} died, as one does when memory runs out; see "
                                 f"{str(executed)!r}") from None

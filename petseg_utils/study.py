@@ -9,6 +9,7 @@ from tqdm import tqdm
 from petseg_utils.atomic import write_text
 from petseg_utils.data.cache import PetData, open_data
 from petseg_utils.data.download import ensure_oxford
+from petseg_utils.errors import UsageError
 from petseg_utils.profiles import Settings
 from petseg_utils.results import read_table, record_runs
 from petseg_utils.synthetic import write_synthetic_pets
@@ -31,6 +32,8 @@ class Study:
     def __init__(self, settings: Settings, name: str | None = None):
         self.settings = settings
         self.name = name or settings.profile
+        if Path(self.name).name != self.name or self.name == "..":
+            raise UsageError(f"study name {self.name!r} is no plain folder name: leave out slashes and dots")
         self.workspace = Workspace.find()
 
     def __repr__(self) -> str:
@@ -73,10 +76,21 @@ class Study:
         return train(spec, self.data, self.workspace.runs, device=self.settings.device)
 
     def record(self, notebook: str, runs: dict[str, Run]) -> None:
-        """Put a notebook's finished runs, by variant, into the study's tables, and the split beside them."""
+        """Put a notebook's finished runs, by variant, into the study's tables, and the split beside them.
+
+        Raises:
+            UsageError: the tables hold other notebooks' results on other data, which must not be mixed.
+        """
         folder = self.workspace.results(self.name)
-        record_runs(folder, self.name, notebook, self.settings.dataset, runs)
-        write_text(folder / "manifest.csv", self.data.manifest.to_csv(index=False))
+        manifest = self.data.manifest.to_csv(index=False, lineterminator="\n")
+        path = folder / "manifest.csv"
+        others = set(self.runs()["notebook"]) - {notebook}
+        if others and path.is_file() and path.read_text(encoding="utf-8") != manifest:
+            raise UsageError(f"study {self.name!r} holds results of {', '.join(sorted(others))} on other data: give "
+                             f"this study another name, or remove {str(folder)!r}")
+        synthetic = self.settings.dataset == "synthetic"
+        record_runs(folder, self.name, notebook, "synthetic" if synthetic else self.data.layout.kind, runs)
+        write_text(path, manifest)
 
     def metrics(self) -> pd.DataFrame:
         """The study's ``metrics.csv``: one number a row."""

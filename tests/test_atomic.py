@@ -87,15 +87,6 @@ def test_a_file_in_the_folders_place_is_an_error_and_is_kept(tmp_path):
     assert (tmp_path / "cache").read_text() == "a file" and names(tmp_path) == ["cache"]
 
 
-def test_what_an_earlier_process_of_the_same_number_left_is_not_taken_over(tmp_path):
-    left = tmp_path / f".cache.{os.getpid()}.tmp"
-    left.mkdir()
-    (left / "stale").write_text("half")
-    with replacing_folder(tmp_path / "cache") as new:
-        (new / "a").write_text("a")
-    assert names(tmp_path / "cache") == ["a"] and names(tmp_path) == ["cache"]
-
-
 PROGRAM = """
 import os, signal, sys
 from pathlib import Path

@@ -91,7 +91,7 @@ def test_data_prints_counts_and_no_defects():
 
 
 def test_training_prints_the_test_scores_of_its_run(trained, root):
-    (folder,) = (root / "runs").iterdir()
+    (folder,) = (root / "runs").glob("unet-*")
     assert trained["checkpoint"] == str(folder / "best.safetensors")
     spec = read_spec(folder / "best.safetensors")
     assert (spec.epochs, spec.options, spec.augmentation) == (1, {"width": 2, "depth": 2}, "five")
@@ -201,7 +201,8 @@ def test_a_study_refuses_unknown_notebooks_and_names(root, monkeypatch, tmp_path
 def test_a_study_runs_its_notebooks_with_its_settings_and_a_notebooks_own_parameters(root):
     show = "import os, pathlib; root = pathlib.Path(os.environ['PETSEG_ROOT'])"
     show += "\n(root / 'seen').write_text(repr((PROFILE, SEED, CLICKS)))"
-    write_notebook(root / "notebooks" / "01_first.ipynb", show, parameters="PROFILE = 'auto'\nSEED = None\nCLICKS = 1")
+    write_notebook(root / "notebooks" / "01_first.ipynb", show,
+                   parameters="PROFILE = 'auto'\nDATASET = None\nSEED = None\nCLICKS = 1")
     write_notebook(root / "notebooks" / "02_second.ipynb", "from petseg_utils.errors import DataError",
                    "raise DataError('two photos are missing')")
     result = petseg("study", "--profile", "smoke", "--only", "01", "--set", "SEED=4", "CLICKS=7")

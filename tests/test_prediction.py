@@ -95,3 +95,10 @@ def test_command_writes_three_pictures_and_a_row_for_each_photo(synthetic_data, 
     assert len(list((tmp_path / "out").glob("*.png"))) == 6
     refused = CliRunner().invoke(main, ["predict", str(tmp_path / "no.safetensors"), str(tmp_path / "one.png")])
     assert refused.exit_code == 1 and "Traceback" not in refused.output
+
+
+def test_phone_photos_are_turned_upright(tmp_path, image):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored lying on its side; turn by 90 degrees clockwise to see it
+    Image.fromarray(image).save(tmp_path / "phone.png", exif=exif)
+    assert np.array_equal(open_photo(tmp_path / "phone.png"), np.rot90(image, -1))

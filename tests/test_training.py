@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from making_runs import (
     FLOAT32,
     assert_same_tensors,
@@ -15,11 +16,12 @@ from making_runs import (
 )
 from safetensors.torch import load_file
 
-from petseg_utils.errors import TrainingError, UsageError
+from petseg_utils.errors import DataError, TrainingError, UsageError
 from petseg_utils.evaluation import evaluate
 from petseg_utils.metrics import apply_border, reduce_scores
 from petseg_utils.training import loop, train
 from petseg_utils.training.checkpoint import load_weights
+from petseg_utils.training.recipes import one_cycle
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +69,13 @@ def test_a_runs_folder_holds_what_it_promises(whole, few):
     record = whole.record()
     assert record["epochs"] == 3 and record["threads"] == torch.get_num_threads()
     assert set(record["loss"]) == {"val", "test"}
+
+
+def test_training_is_in_train_mode_and_walks_through_the_whole_schedule(whole):
+    steps = 2  # an epoch's: ten photos, four at a time, the last two left out
+    assert load_file(whole.last)["model.stem.1.num_batches_tracked"] == 3 * steps  # batch norm counts in train mode
+    rates = [3e-3 * one_cycle((epoch * steps - 1) / (3 * steps)) for epoch in (1, 2, 3)]
+    assert whole.history()["learning_rate"].tolist() == pytest.approx(rates)
 
 
 def test_every_epoch_has_an_order_and_augmentations_of_its_own(synthetic_data, tmp_path, monkeypatch):
@@ -162,3 +171,15 @@ def test_the_test_part_changes_no_weight_and_is_read_after_training_only(whole, 
     assert_same_tensors(load_file(run.best), load_file(whole.best))
     assert_same_tensors(load_file(run.last), load_file(whole.last))
     assert not np.array_equal(run.counts("test"), whole.counts("test"))
+
+
+def test_an_empty_part_is_refused_before_training(few, tmp_path):
+    with pytest.raises(DataError, match="part 'test' holds no photo"):
+        train_tiny(subset(few, train=10, val=6, test=0), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_another_process_trains_is_refused(few, tmp_path):
+    name = tiny_spec(few).run_name
+    with FileLock(tmp_path / f".{name}.lock"), pytest.raises(UsageError, match="another process"):
+        train_tiny(few, tmp_path)

@@ -2,7 +2,7 @@
 
 from petseg_utils.data.augment import Augmentation
 from petseg_utils.data.cache import PetData, open_data
-from petseg_utils.data.colours import decode_colours, encode_colours
+from petseg_utils.data.colours import decode_colours, encode_colours, overlay
 from petseg_utils.data.datasets import SegmentationDataset, ValSegmentationDataset
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "decode_colours",
     "encode_colours",
     "open_data",
+    "overlay",
 ]

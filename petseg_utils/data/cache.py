@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -42,6 +43,15 @@ class PetData:
     sizes: np.ndarray
     defects: tuple[str, ...]
     layout: Layout
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A worker process that is sent the data maps the same files; a memory map would travel as all its bytes.
+        return {name: Path(str(value.filename)) if isinstance(value, np.memmap) else value
+                for name, value in self.__dict__.items()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({name: np.load(value, mmap_mode="r") if isinstance(value, Path) else value
+                              for name, value in state.items()})
 
     @property
     def image_size(self) -> int:

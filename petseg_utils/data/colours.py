@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from petseg_utils.classes import IGNORE, MASK_COLOURS
+from petseg_utils.classes import DISPLAY_COLOURS, IGNORE, MASK_COLOURS
 
 
 def _pack(rgb: np.ndarray) -> np.ndarray:
@@ -34,6 +34,22 @@ def encode_colours(mask: np.ndarray, colours: dict[int, tuple[int, int, int]] = 
     for code, colour in colours.items():
         table[code] = colour
     return table[mask]
+
+
+def overlay(image: np.ndarray, mask: np.ndarray, opacity: float = 0.5) -> np.ndarray:
+    """Blend a mask's display colours over a photo, whose own colours are taken out: each colour then is a class.
+
+    Args:
+        image: uint8 (H, W, 3) RGB.
+        mask: uint8 (H, W) of {0, 1, 2, 3}.
+        opacity: of the colours, in [0, 1].
+
+    Returns:
+        uint8 (H, W, 3) RGB.
+    """
+    colours = encode_colours(mask, DISPLAY_COLOURS)
+    grey = image.mean(axis=2, keepdims=True, dtype=np.float32)
+    return (np.float32(1 - opacity) * grey + np.float32(opacity) * colours).round().astype(np.uint8)
 
 
 def decode_colours(rgb: np.ndarray) -> np.ndarray:

@@ -17,6 +17,9 @@ from petseg_utils.classes import BACKGROUND
 from petseg_utils.data.layouts import Layout, Sample
 from petseg_utils.errors import DataError
 
+# What PIL raises for a bad file, truncated, damaged or far too large.
+BAD_PICTURE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+
 
 @dataclass(frozen=True)
 class Defect:
@@ -77,7 +80,7 @@ def decode(layout: Layout, sample: Sample) -> tuple[Decoded | None, list[Defect]
             problem = "file is missing"
         except UnidentifiedImageError:
             problem = "file cannot be read (it is no picture)"
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # PIL's errors for bad files
+        except BAD_PICTURE as error:
             problem = f"file cannot be read ({' '.join(str(error).split())})"
         defects.append(Defect(sample.name, path, "error", problem))
         return b"", None

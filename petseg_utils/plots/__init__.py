@@ -1,7 +1,7 @@
 """Figures: of photos and masks, and of a study's tables. Plots read data; they never compute scores."""
 
 from petseg_utils.plots.diagrams import draw_unet
-from petseg_utils.plots.photos import overlay, photo_grid, prediction_grid, show_image
+from petseg_utils.plots.photos import photo_grid, prediction_grid, show_image
 from petseg_utils.plots.style import class_legend, display_colour, show, use_style
 from petseg_utils.plots.tables import plot_border_policies, plot_class_iou, plot_cost, plot_histories, select
 
@@ -9,7 +9,6 @@ __all__ = [
     "class_legend",
     "display_colour",
     "draw_unet",
-    "overlay",
     "photo_grid",
     "plot_border_policies",
     "plot_class_iou",

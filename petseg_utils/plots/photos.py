@@ -7,25 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from petseg_utils.classes import DISPLAY_COLOURS
-from petseg_utils.data.colours import encode_colours
+from petseg_utils.data.colours import overlay
 from petseg_utils.plots.style import class_legend
-
-
-def overlay(image: np.ndarray, mask: np.ndarray, opacity: float = 0.5) -> np.ndarray:
-    """Blend a mask's display colours over a photo, whose own colours are taken out: each colour then is a class.
-
-    Args:
-        image: uint8 (H, W, 3) RGB.
-        mask: uint8 (H, W) of {0, 1, 2, 3}.
-        opacity: of the colours, in [0, 1].
-
-    Returns:
-        uint8 (H, W, 3) RGB.
-    """
-    colours = encode_colours(mask, DISPLAY_COLOURS)
-    grey = image.mean(axis=2, keepdims=True)
-    return ((1 - opacity) * grey + opacity * colours).round().astype(np.uint8)
 
 
 def show_image(axes: Axes, image: np.ndarray, title: str = "") -> None:

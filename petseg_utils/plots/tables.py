@@ -32,7 +32,7 @@ def _bars(rows: pd.DataFrame, hue: str, colours: dict[str, tuple[float, float, f
     for j, (name, colour) in enumerate(colours.items()):
         of = rows[rows[hue] == name].set_index("variant").reindex(variants)
         y = np.arange(len(variants)) + (j - (len(colours) - 1) / 2) * height
-        errors = np.stack([of["value"] - of["ci_low"], of["ci_high"] - of["value"]])
+        errors = np.clip([of["value"] - of["ci_low"], of["ci_high"] - of["value"]], 0, None)
         axes.barh(y, of["value"], height * 0.92, xerr=errors, color=colour, label=labels[name],
                   error_kw={"elinewidth": 1.2, "capsize": 2})
         for at, value, high in zip(y, of["value"], of["ci_high"], strict=True):
@@ -85,8 +85,8 @@ def plot_cost(metrics: pd.DataFrame, runs: pd.DataFrame, split: str = "test") ->
     rows = rows.merge(runs[["run", "notebook", "seconds", "trainable_parameters"]], on=["run", "notebook"])
     figure, axes = plt.subplots(figsize=(7, 3.6))
     minutes = rows["seconds"] / 60
-    axes.errorbar(minutes, rows["value"], yerr=[rows["value"] - rows["ci_low"], rows["ci_high"] - rows["value"]],
-                  fmt="none", ecolor="0.5", elinewidth=1)
+    errors = np.clip([rows["value"] - rows["ci_low"], rows["ci_high"] - rows["value"]], 0, None)
+    axes.errorbar(minutes, rows["value"], yerr=errors, fmt="none", ecolor="0.5", elinewidth=1)
     axes.scatter(minutes, rows["value"], s=30 + rows["trainable_parameters"] / 2e4, alpha=0.7)
     for x, y, name in zip(minutes, rows["value"], rows["variant"], strict=True):
         axes.annotate(name, (x, y), xytext=(8, 8), textcoords="offset points", fontsize=9)

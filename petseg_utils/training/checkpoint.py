@@ -95,4 +95,5 @@ def _header(path: Path) -> dict[str, str]:
 
 def _tensors(path: Path, prefix: str) -> dict[str, Tensor]:
     with _opened(path) as file:
-        return {key.removeprefix(prefix): file.get_tensor(key) for key in file.keys() if key.startswith(prefix)}
+        # Copies: a view would keep the file mapped, and Windows cannot replace a mapped file.
+        return {key.removeprefix(prefix): file.get_tensor(key).clone() for key in file.keys() if key.startswith(prefix)}

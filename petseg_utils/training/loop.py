@@ -6,8 +6,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -20,7 +22,7 @@ from petseg_utils.metrics import apply_border, reduce_scores
 from petseg_utils.precision import Precision, choose_precision
 from petseg_utils.training.checkpoint import load_training, load_weights, save_checkpoint
 from petseg_utils.training.recipes import LearningRate, build_optimizer, cross_entropy
-from petseg_utils.training.record import describe_run
+from petseg_utils.training.record import checkout_commit, describe_run
 from petseg_utils.training.run import SPLITS, Run
 from petseg_utils.training.spec import RunSpec
 
@@ -48,8 +50,22 @@ def train(spec: RunSpec, data: PetData, runs_folder: Path, *, device: str = "aut
     run = Run(spec, runs_folder / spec.run_name)
     if run.finished:
         return run
+    for part in {"train", *SPLITS} - set(data.manifest["part"]):
+        data.indices(part)  # refuses an empty part now, not after hours of training
     run.write_spec()
-    precision = choose_precision(device)
+    try:
+        with FileLock(runs_folder / f".{run.name}.lock", timeout=0):
+            if not run.finished:  # another process may have finished it while we asked for the lock
+                _finish(run, data, choose_precision(device), quiet)
+    except Timeout:
+        raise UsageError(f"run {run.name} is being trained by another process: wait for it, or stop it") from None
+    return run
+
+
+def _finish(run: Run, data: PetData, precision: Precision, quiet: bool) -> None:
+    commit = checkout_commit()  # now: files may change while we train
+    if precision.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(precision.device)
     model = _train_epochs(run, data, precision, quiet)
     load_weights(run.best, model)
     losses = {}
@@ -58,8 +74,7 @@ def train(spec: RunSpec, data: PetData, runs_folder: Path, *, device: str = "aut
         rows = data.indices(split)
         run.write_counts(split, data.manifest["name"].iloc[rows].tolist(), data.species[rows], scored.counts)
         losses[split] = scored.loss
-    run.write_record(describe_run(run, model, precision) | {"loss": losses})
-    return run
+    run.write_record(describe_run(run, model, precision, commit) | {"loss": losses})
 
 
 def _train_epochs(run: Run, data: PetData, precision: Precision, quiet: bool) -> nn.Module:
@@ -72,7 +87,8 @@ def _train_epochs(run: Run, data: PetData, precision: Precision, quiet: bool) ->
     if run.last.is_file():
         facts = load_training(run.last, model, optimizer)
         history = facts["history"]
-        scaler.load_state_dict(facts["scaler"])
+        if facts["scaler"]:  # empty where training began without scaling
+            scaler.load_state_dict(facts["scaler"])
 
     dataset = SegmentationDataset(data, augmentation=spec.augmentation, border=spec.border, seed=spec.seed)
     batch_size = min(spec.batch_size, len(dataset))
@@ -138,11 +154,15 @@ def _batches(dataset: SegmentationDataset, epoch: int, batch_size: int,
     order = torch.Generator().manual_seed(_epoch_seed(dataset.seed, epoch))
     on_gpu = precision.device.type == "cuda"
     # On a GPU machine the CPU is free to augment; on a CPU a worker would fight the model for the same cores.
-    workers = min(8, os.cpu_count() or 1) if on_gpu else 0
-    loader = DataLoader(dataset, batch_size, shuffle=True, generator=order, drop_last=True, num_workers=workers,
-                        pin_memory=on_gpu)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    loader = DataLoader(dataset, batch_size, shuffle=True, generator=order, drop_last=True, pin_memory=on_gpu,
+                        num_workers=min(8, cores) if on_gpu else 0, worker_init_fn=_one_thread)
     asked = time.perf_counter()
     for images, targets in loader:
         waited = time.perf_counter() - asked
         yield precision.images(images), targets.to(precision.device, non_blocking=True).long(), waited
         asked = time.perf_counter()
+
+
+def _one_thread(_: int) -> None:
+    cv2.setNumThreads(0)  # the workers are the threads

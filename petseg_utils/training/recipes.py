@@ -18,8 +18,8 @@ class Recipe:
     Attributes:
         optimizer: ``adam`` (L2 penalty in the gradient) or ``adamw`` (decoupled weight decay).
         learning_rate: the constant or, in ``one-cycle``, the highest rate.
-        schedule: ``plateau`` (factor .5 when the validation loss has not fallen for 5 epochs) or ``one-cycle``
-            (cosine up over the first quarter, cosine down to nothing).
+        schedule: ``plateau`` (factor .5 when the validation loss has not fallen for more than 5 epochs) or
+            ``one-cycle`` (cosine up over the first quarter, cosine down to nothing).
         class_weights: of background, cat and dog in the cross-entropy.
     """
 

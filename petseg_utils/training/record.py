@@ -10,12 +10,13 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from petseg_utils import __version__
 from petseg_utils.models import count_parameters
 from petseg_utils.precision import Precision, device_name
 from petseg_utils.training.run import Run
 
 
-def describe_run(run: Run, model: nn.Module, precision: Precision) -> dict[str, Any]:
+def describe_run(run: Run, model: nn.Module, precision: Precision, commit: str) -> dict[str, Any]:
     """The run's spec, size, cost, machine and versions, from its history and the process that finished it."""
     history = run.history()
     best = history.iloc[int(history["val_miou"].argmax())]
@@ -34,8 +35,8 @@ def describe_run(run: Run, model: nn.Module, precision: Precision) -> dict[str, 
         "device": device_name(precision.device),
         "precision": precision.name,
         "threads": torch.get_num_threads(),
-        "commit": _commit(),
-        "versions": f"petseg_utils {version('petseg-utils')}, torch {torch.__version__}, "
+        "commit": commit,
+        "versions": f"petseg_utils {__version__}, torch {torch.__version__}, "
                     f"albumentations {version('albumentations')}, numpy {version('numpy')}",
     }
 
@@ -52,7 +53,7 @@ def count_macs(model: nn.Module, image_size: int, precision: Precision) -> int:
 
 
 def _peak_memory_mb(precision: Precision) -> int | None:
-    """The card's, or the process's; nothing on Windows, which keeps no such number."""
+    """The card's since the run began, or the whole process's so far; nothing on Windows, which keeps no such number."""
     if precision.device.type == "cuda":
         return torch.cuda.max_memory_allocated(precision.device) // 2**20
     if sys.platform == "win32":
@@ -63,11 +64,16 @@ def _peak_memory_mb(precision: Precision) -> int | None:
     return peak // (2**20 if sys.platform == "darwin" else 2**10)  # bytes on macOS, kilobytes on Linux
 
 
-def _commit() -> str:
-    """The checkout's commit, empty for an installed package."""
+def checkout_commit() -> str:
+    """The commit of the checkout that this code runs from, with ``-dirty`` if it was changed; empty for an installed
+    package, also one that lies in a folder of somebody else's checkout."""
     try:
-        result = subprocess.run(["git", "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True,
-                                cwd=Path(__file__).parent)
-    except FileNotFoundError:
+        if _git("ls-files", "--error-unmatch", Path(__file__).name).returncode:
+            return ""
+    except FileNotFoundError:  # no git here
         return ""
-    return result.stdout.strip() if result.returncode == 0 else ""
+    return _git("describe", "--always", "--dirty", "--abbrev=10", "--exclude=*").stdout.strip()
+
+
+def _git(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(["git", *arguments], capture_output=True, text=True, cwd=Path(__file__).parent)

@@ -47,11 +47,12 @@ class Run:
         return load_model(self.best)
 
     def history(self) -> pd.DataFrame:
-        """One row an epoch: ``epoch, train_loss, val_loss, val_miou, learning_rate, seconds, images_per_second``."""
+        """One row an epoch: ``epoch, train_loss, val_loss, val_miou, learning_rate, seconds, images_per_second,
+        data_wait_share``."""
         return pd.read_csv(self.folder / "history.csv")
 
     def write_history(self, rows: list[dict[str, float]]) -> None:
-        write_text(self.folder / "history.csv", pd.DataFrame(rows).to_csv(index=False))
+        write_text(self.folder / "history.csv", pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
 
     def counts(self, split: str) -> np.ndarray:
         """int64 (N, 4, 3): true background, cat, dog, border by predicted background, cat, dog, for each photo."""

@@ -18,7 +18,10 @@ from petseg_utils.training.recipes import Recipe, get_recipe
 
 @dataclass(frozen=True)
 class RunSpec:
-    """What to train, on what, how. Two equal specs on the same machine give the same weights.
+    """What to train, on what, how.
+
+    Two equal specs give the same weights on the same machine's CPU with the same number of threads; CUDA sums gradients
+    in no fixed order.
 
     Attributes:
         model: a name of :data:`petseg_utils.models.MODEL_NAMES`.
