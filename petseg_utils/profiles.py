@@ -75,8 +75,6 @@ def resolve(profile: str = "auto", **overrides: Any) -> Settings:
         UsageError: an unknown profile or name, or a value of the wrong kind.
     """
     if profile == "auto":
-        import torch  # slow to import; a wrong call should be answered at once
-
         profile = os.environ.get("PETSEG_PROFILE") or "auto"
     if profile == "auto":
         import torch  # slow to import; a wrong call should be answered at once

@@ -14,7 +14,7 @@ from petseg_utils.errors import UsageError
 from petseg_utils.synthetic.breeds import BREEDS
 from petseg_utils.synthetic.scene import SyntheticPet, check_size, render_pet
 
-RENDERER_VERSION = 2  # raise it when pictures change, so that data sets on disk are drawn again
+RENDERER_VERSION = 3  # raise it when pictures change, so that data sets on disk are drawn again
 JPEG_QUALITY = 95
 MARKER = "synthetic.json"
 STALE_SECONDS = 3600
