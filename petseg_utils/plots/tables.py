@@ -80,16 +80,17 @@ def plot_histories(histories: dict[str, pd.DataFrame]) -> Figure:
 
 
 def plot_cost(metrics: pd.DataFrame, runs: pd.DataFrame, split: str = "test") -> Figure:
-    """Test mIoU (border ignored) against training minutes, one point a run; area grows with trainable parameters."""
+    """Test mIoU (border ignored) against multiply-accumulates a photo; the area grows with trainable parameters."""
     rows = select(metrics, split=split, reduction="dataset", metric="iou", class_="mean", border="ignore")
-    rows = rows.merge(runs[["run", "notebook", "seconds", "trainable_parameters"]], on=["run", "notebook"])
+    rows = rows.merge(runs[["run", "notebook", "macs", "trainable_parameters"]], on=["run", "notebook"])
     figure, axes = plt.subplots(figsize=(7, 3.6))
-    minutes = rows["seconds"] / 60
+    giga = rows["macs"] / 1e9
     errors = np.clip([rows["value"] - rows["ci_low"], rows["ci_high"] - rows["value"]], 0, None)
-    axes.errorbar(minutes, rows["value"], yerr=errors, fmt="none", ecolor="0.5", elinewidth=1)
-    axes.scatter(minutes, rows["value"], s=30 + rows["trainable_parameters"] / 2e4, alpha=0.7)
-    for x, y, name in zip(minutes, rows["value"], rows["variant"], strict=True):
-        axes.annotate(name, (x, y), xytext=(8, 8), textcoords="offset points", fontsize=9)
-    axes.set(xlabel="training time (minutes)", ylabel=f"mIoU on {split}, border ignored", xlim=(0, None))
-    axes.margins(x=0.25, y=0.3)
+    axes.errorbar(giga, rows["value"], yerr=errors, fmt="none", ecolor="0.5", elinewidth=1)
+    axes.scatter(giga, rows["value"], s=30 + rows["trainable_parameters"] / 2e4, alpha=0.7)
+    for x, y, name in zip(giga, rows["value"], rows["variant"], strict=True):
+        axes.annotate(name, (x, y), xytext=(10, -4), textcoords="offset points", fontsize=9)
+    axes.set(xlabel="billion multiply-accumulates a photo", ylabel=f"mIoU on {split}, border ignored",
+             xlim=(0, 1.6 * giga.max()))
+    axes.margins(y=0.3)
     return figure
