@@ -64,7 +64,7 @@ def test_every_size_is_the_same_scene(size):
     assert pet.trimap.shape == (size, size) and pet.trimap.dtype == np.uint8
     assert pet.caption == reference.caption
     assert abs((pet.trimap == 2).mean() - (reference.trimap == 2).mean()) < 0.06
-    assert abs(pet.image.mean() - reference.image.mean()) < 4
+    assert abs(pet.image.mean() - reference.image.mean()) < 6  # grey levels; 32 pixels sample the fur coarsely
 
 
 def test_trimaps_hold_pet_background_and_border_in_real_proportions(pets):
