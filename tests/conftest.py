@@ -7,6 +7,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
 import cv2
 import pytest
 import torch
+from making_runs import few_photos, train_tiny
 
 from petseg_utils.data import open_data
 from petseg_utils.synthetic import write_synthetic_pets
@@ -36,3 +37,15 @@ def synthetic_root(tmp_path_factory):
 def synthetic_data(synthetic_root, tmp_path_factory):
     """The same, opened at 64 pixels. Shared: do not write to it."""
     return open_data(synthetic_root, 64, tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def few(synthetic_data):
+    """A few of these photos, for runs of a second. Shared: do not write to it."""
+    return few_photos(synthetic_data)
+
+
+@pytest.fixture(scope="session")
+def whole(few, tmp_path_factory):
+    """An uninterrupted run on them."""
+    return train_tiny(few, tmp_path_factory.mktemp("whole"))

@@ -9,23 +9,12 @@ import time
 import pytest
 import torch
 import torch.nn.functional as F
-from making_runs import assert_same_training, few_photos, tiny_spec, train_tiny
+from making_runs import assert_same_training, tiny_spec, train_tiny
 
 from petseg_utils import models
 from petseg_utils.evaluation import evaluate
 from petseg_utils.models.unet import UNet
 from petseg_utils.training import Run, loop
-
-
-@pytest.fixture(scope="module")
-def few(synthetic_data):
-    return few_photos(synthetic_data)
-
-
-@pytest.fixture(scope="module")
-def whole(few, tmp_path_factory):
-    """An uninterrupted run."""
-    return train_tiny(few, tmp_path_factory.mktemp("whole"))
 
 
 def stop_in_evaluation(monkeypatch, few, number):

@@ -59,12 +59,15 @@ def test_other_seeds_and_indices_give_other_pictures():
 
 @pytest.mark.parametrize("size", [32, 33, 96, 224])
 def test_every_size_is_the_same_scene(size):
-    pet, reference = render_pet(1, 4, size), render_pet(1, 4, 128)
-    assert pet.image.shape == (size, size, 3) and pet.image.dtype == np.uint8
-    assert pet.trimap.shape == (size, size) and pet.trimap.dtype == np.uint8
-    assert pet.caption == reference.caption
-    assert abs((pet.trimap == 2).mean() - (reference.trimap == 2).mean()) < 0.06
-    assert abs(pet.image.mean() - reference.image.mean()) < 6  # grey levels; 32 pixels sample the fur coarsely
+    brighter = []
+    for index in (1, 4, 6, 11):
+        pet, reference = render_pet(1, index, size), render_pet(1, index, 128)
+        assert pet.image.shape == (size, size, 3) and pet.image.dtype == np.uint8
+        assert pet.trimap.shape == (size, size) and pet.trimap.dtype == np.uint8
+        assert pet.caption == reference.caption
+        assert abs((pet.trimap == 2).mean() - (reference.trimap == 2).mean()) < 0.06
+        brighter.append(pet.image.mean() - reference.image.mean())
+    assert abs(np.mean(brighter)) < 2  # grey levels; a single one differs more where 32 pixels sample fur coarsely
 
 
 def test_trimaps_hold_pet_background_and_border_in_real_proportions(pets):

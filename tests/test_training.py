@@ -9,7 +9,6 @@ from making_runs import (
     assert_same_tensors,
     assert_same_training,
     assert_sentence,
-    few_photos,
     subset,
     tiny_spec,
     train_tiny,
@@ -22,17 +21,6 @@ from petseg_utils.metrics import apply_border, reduce_scores
 from petseg_utils.training import loop, train
 from petseg_utils.training.checkpoint import load_weights
 from petseg_utils.training.recipes import one_cycle
-
-
-@pytest.fixture(scope="module")
-def few(synthetic_data):
-    return few_photos(synthetic_data)
-
-
-@pytest.fixture(scope="module")
-def whole(few, tmp_path_factory):
-    """An uninterrupted run."""
-    return train_tiny(few, tmp_path_factory.mktemp("whole"))
 
 
 def miou(scored, species) -> float:
