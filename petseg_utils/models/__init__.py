@@ -7,8 +7,9 @@ from torch import nn
 
 from petseg_utils.errors import UsageError
 from petseg_utils.models.unet import UNet
+from petseg_utils.models.unet_resattn import UNetResAttn
 
-_MODELS: dict[str, type[nn.Module]] = {"unet": UNet}
+_MODELS: dict[str, type[nn.Module]] = {"unet": UNet, "unet-resattn": UNetResAttn}
 MODEL_NAMES = tuple(_MODELS)
 
 
