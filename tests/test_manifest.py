@@ -1,4 +1,4 @@
-"""The split: near-duplicates against a naive search, parts that are complete and disjoint, and names for content."""
+"""The split: parts that are complete and disjoint, and names for content."""
 
 import itertools
 import shutil
@@ -6,68 +6,12 @@ import shutil
 import numpy as np
 import pytest
 from making_data import photo, trimap, write_oxford, write_picture
-from scipy.spatial.distance import pdist, squareform
+from making_thumbnails import LIMIT, at_distance, brute_force_pairs, random_thumbnails
 
 from petseg_utils.data import open_data
 from petseg_utils.data.layouts import read_layout
-from petseg_utils.data.manifest import DUPLICATE_RMSE, PARTS, build_manifest, fingerprint, near_duplicates
+from petseg_utils.data.manifest import PARTS, build_manifest, fingerprint
 from petseg_utils.synthetic import write_synthetic_pets
-
-LIMIT = round(DUPLICATE_RMSE**2 * 16 * 16 * 3)  # sum of squared differences at the threshold: 6912
-
-
-def naive_duplicates(thumbnails, threshold=DUPLICATE_RMSE):
-    """All pairs in double precision, differences taken before they are squared."""
-    flat = thumbnails.reshape(len(thumbnails), -1).astype(np.float64)
-    rmse = np.sqrt(squareform(pdist(flat, "sqeuclidean")) / flat.shape[1])
-    return [(i, j) for i, j in np.argwhere(rmse < threshold).tolist() if i < j]
-
-
-def at_distance(thumbnail, squared, rng):
-    """A neighbour whose squared differences sum to exactly ``squared``."""
-    difference = np.zeros(thumbnail.size, int)
-    for i in range(thumbnail.size):
-        step = min(int(np.sqrt(squared)), int(rng.integers(1, 8)))
-        difference[i] = step * rng.choice([-1, 1])
-        squared -= step**2
-    assert squared == 0
-    return (thumbnail + rng.permutation(difference).reshape(thumbnail.shape)).astype(np.uint8)
-
-
-def random_thumbnails(n, rng):
-    return rng.integers(20, 236, (n, 16, 16, 3)).astype(np.uint8)
-
-
-def test_near_duplicates_are_those_of_the_naive_search():
-    rng = np.random.default_rng(0)
-    thumbnails = random_thumbnails(1060, rng)  # more than one block of the search
-    planted = [(3, 900), (10, 1025), (1030, 1050), (500, 501), (0, 1059)]
-    for i, j in planted:
-        thumbnails[j] = at_distance(thumbnails[i], LIMIT // 2, rng)
-    thumbnails[[40, 41, 42]] = thumbnails[40]  # one photo three times
-    expected = naive_duplicates(thumbnails)
-    assert set(planted) < set(expected) and len(expected) == len(planted) + 3
-    found = near_duplicates(thumbnails)
-    assert found.dtype == np.int64 and [tuple(pair) for pair in found.tolist()] == expected
-
-
-@pytest.mark.parametrize("contrast", [1.0, 0.05])
-def test_pairs_just_below_and_above_the_threshold_are_told_apart(contrast):
-    rng = np.random.default_rng(1)
-    thumbnails = (128 + (random_thumbnails(60, rng) - 128.0) * contrast).astype(np.uint8)
-    for k in range(10):  # a root mean square difference of 2.993 or of 3.008
-        factor = 0.995 if k % 2 == 0 else 1.005
-        thumbnails[2 * k + 1] = at_distance(thumbnails[2 * k], round(LIMIT * factor), rng)
-    pairs = {tuple(pair) for pair in near_duplicates(thumbnails).tolist()}
-    assert pairs == set(naive_duplicates(thumbnails))
-    assert {(2 * k, 2 * k + 1) for k in range(10)} & pairs == {(2 * k, 2 * k + 1) for k in range(0, 10, 2)}
-
-
-def test_one_photo_and_two_different_ones_have_no_duplicate():
-    rng = np.random.default_rng(2)
-    for n in (1, 2):
-        assert near_duplicates(random_thumbnails(n, rng)).shape == (0, 2)
-
 
 # ------------------------------------------------------------------------------------------------------- parts
 
@@ -129,7 +73,7 @@ def test_duplicates_stand_on_one_side_also_through_a_third_photo(breeds):
         shift = np.zeros((16, 16, 3), int)
         shift[:, :, first % 3] = 4  # 2.3 grey levels apart; two steps in different channels 3.3
         thumbnails[second] = np.clip(thumbnails[first] + shift, 0, 255)
-    assert (1, 76) not in naive_duplicates(thumbnails)
+    assert (1, 76) not in brute_force_pairs(thumbnails)
     parts = set()
     for seed in range(6):
         manifest = build_manifest(samples, thumbnails, seed=seed)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 
 from petseg_utils.atomic import replacing_folder
 from petseg_utils.data.decode import decode, read_mask, refuse_errors, squeeze, squeeze_mask
+from petseg_utils.data.duplicates import thumbnail
 from petseg_utils.data.layouts import Layout, read_layout
-from petseg_utils.data.manifest import THUMBNAIL, build_manifest, fingerprint
+from petseg_utils.data.manifest import build_manifest, fingerprint
 from petseg_utils.errors import DataError, UsageError
 
 _FORMAT = 1  # raise it when what a cache folder holds changes
@@ -143,7 +143,7 @@ def _build(layout: Layout, image_size: int, folder: Path, allow_defects: bool, p
         samples.append(sample)
         images.append(squeeze(decoded.image, image_size))
         masks.append(squeeze_mask(decoded.mask, image_size))
-        thumbnails.append(cv2.resize(decoded.image, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA))
+        thumbnails.append(thumbnail(decoded.image))
         sizes.append(decoded.mask.shape)
         digests.append(np.frombuffer(decoded.digest, dtype=np.uint8))
     if not allow_defects:

@@ -12,36 +12,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from petseg_utils.classes import SPECIES_NAMES
+from petseg_utils.data.duplicates import near_duplicates
 from petseg_utils.data.layouts import Sample
 
-THUMBNAIL = 16  # side of the thumbnails that near-duplicates are found on, in pixels
-DUPLICATE_RMSE = 3.0  # grey levels of [0, 255]; two photos closer than this show the same picture
 VAL_FRACTION = 0.2
 PARTS = ("train", "val", "test", "excluded")
-
-
-def near_duplicates(thumbnails: np.ndarray, threshold: float = DUPLICATE_RMSE) -> np.ndarray:
-    """Find pairs of near-identical photos by comparing all thumbnails with all.
-
-    Args:
-        thumbnails: uint8 (N, 16, 16, 3) RGB.
-        threshold: root mean square difference, in grey levels, below which two photos count as one.
-
-    Returns:
-        int64 (P, 2) index pairs, first < second, in order.
-    """
-    flat = thumbnails.reshape(len(thumbnails), -1).astype(np.float32) / 255
-    flat -= flat.mean(axis=0)  # smaller numbers, less rounding in the expansion below; distances are unchanged
-    norms = (flat**2).sum(axis=1)
-    limit = (threshold / 255) ** 2 * flat.shape[1]
-    pairs = []
-    for start in range(0, len(flat), 1024):  # ||a - b||^2 = ||a||^2 + ||b||^2 - 2 ab, a block of rows at a time
-        block = slice(start, start + 1024)
-        squared = norms[block, None] + norms[None] - 2 * flat[block] @ flat.T
-        rows, columns = np.nonzero(squared < limit)
-        rows = rows + start
-        pairs.append(np.stack([rows, columns], axis=1)[rows < columns])
-    return np.concatenate(pairs) if pairs else np.empty((0, 2), dtype=np.int64)
 
 
 def build_manifest(samples: list[Sample], thumbnails: np.ndarray, seed: int = 0) -> pd.DataFrame:
