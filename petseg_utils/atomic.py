@@ -1,11 +1,16 @@
 """Writes that are there whole or not at all: a killed process leaves no half file under the final name."""
 
+import glob
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+STALE_SECONDS = 3600  # no writer pauses that long: a temporary folder untouched since belongs to a dead one
+_SUFFIX = "?" * 8 + ".tmp"  # of the temporary names below, as a pattern
 
 
 @contextmanager
@@ -26,8 +31,14 @@ def replacing_file(path: Path) -> Iterator[Path]:
 def replacing_folder(folder: Path) -> Iterator[Path]:
     """Yield a temporary folder beside ``folder``; when the block ends well it takes the name.
 
-    A folder of that name made meanwhile by another process is kept: both were made from the same input.
+    A folder of that name made meanwhile by another process is kept: both were made from the same input. What killed
+    processes have left of earlier tries is removed once it is an hour old; a younger one may still be written to.
     """
+    for leftover in folder.parent.glob(f".{glob.escape(folder.name)}.{_SUFFIX}"):
+        with suppress(FileNotFoundError):  # another process was quicker to remove it
+            newest = max(path.stat().st_mtime for path in (leftover, *leftover.iterdir()))
+            if time.time() - newest > STALE_SECONDS:
+                shutil.rmtree(leftover, ignore_errors=True)
     temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
     temporary.mkdir(parents=True)
     try:
@@ -39,6 +50,15 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that killed processes have left in a folder.
+
+    A living writer's would go too: only for who holds the folder's lock.
+    """
+    for leftover in folder.glob(f".*.{_SUFFIX}"):
+        leftover.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from petseg_utils.atomic import replacing_file, replacing_folder, write_text
+from petseg_utils.atomic import remove_leftovers, replacing_file, replacing_folder, write_text
 
 
 def names(folder):
@@ -109,3 +109,24 @@ def test_a_killed_process_leaves_no_half_file_under_the_final_names(tmp_path):
     with replacing_folder(tmp_path / "folder") as new:  # and nobody is in the way of the next try
         (new / "a").write_text("whole")
     assert (tmp_path / "folder" / "a").read_text() == "whole"
+
+
+def test_what_killed_processes_left_of_a_folder_is_removed_when_it_is_old(tmp_path):
+    old, young, other = (tmp_path / name for name in (".a[1].00000000.tmp", ".a[1].11111111.tmp", ".b.00000000.tmp"))
+    for leftover in (old, young, other):
+        leftover.mkdir()
+        (leftover / "images.npy").write_text("half")
+        for path in (leftover / "images.npy", leftover):
+            os.utime(path, (0, 0))
+    (young / "images.npy").write_text("still written to")
+    with replacing_folder(tmp_path / "a[1]") as new:
+        (new / "images.npy").write_text("whole")
+    assert names(tmp_path) == [young.name, other.name, "a[1]"]
+
+
+def test_leftover_files_are_removed_and_no_others(tmp_path):
+    for name in (".last.safetensors.0a1b2c3d.tmp", ".run.json.00000000.tmp", "last.safetensors", ".lock", "notes.tmp"):
+        (tmp_path / name).write_text("")
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == [".lock", "last.safetensors", "notes.tmp"]
+    remove_leftovers(tmp_path / "nowhere")

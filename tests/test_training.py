@@ -167,7 +167,8 @@ def test_an_empty_part_is_refused_before_training(few, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_run_that_another_process_trains_is_refused(few, tmp_path):
+def test_a_run_that_another_process_trains_is_refused(few, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "ORPHAN_SECONDS", 0.1)
     name = tiny_spec(few).run_name
     with FileLock(tmp_path / f".{name}.lock"), pytest.raises(UsageError, match="another process"):
         train_tiny(few, tmp_path)

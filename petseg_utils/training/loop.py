@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from petseg_utils.atomic import remove_leftovers
 from petseg_utils.data.cache import PetData
 from petseg_utils.data.datasets import SegmentationDataset
 from petseg_utils.errors import TrainingError, UsageError
@@ -25,6 +26,9 @@ from petseg_utils.training.recipes import LearningRate, build_optimizer, cross_e
 from petseg_utils.training.record import checkout_commit, describe_run
 from petseg_utils.training.run import SPLITS, Run
 from petseg_utils.training.spec import RunSpec
+
+# A killed study's kernel sees within a second that it is orphaned, its loader's workers within five.
+ORPHAN_SECONDS = 20
 
 
 def train(spec: RunSpec, data: PetData, runs_folder: Path, *, device: str = "auto", quiet: bool = False) -> Run:
@@ -41,7 +45,7 @@ def train(spec: RunSpec, data: PetData, runs_folder: Path, *, device: str = "aut
         quiet: no progress bar.
 
     Raises:
-        UsageError: the data is not what the spec names.
+        UsageError: the data is not what the spec names, or another process is training the run.
         TrainingError: the loss is no longer a finite number.
     """
     if (data.fingerprint, data.image_size) != (spec.data, spec.image_size):
@@ -52,13 +56,15 @@ def train(spec: RunSpec, data: PetData, runs_folder: Path, *, device: str = "aut
         return run
     for part in {"train", *SPLITS} - set(data.manifest["part"]):
         data.indices(part)  # refuses an empty part now, not after hours of training
-    run.write_spec()
     try:
-        with FileLock(runs_folder / f".{run.name}.lock", timeout=0):
+        with FileLock(runs_folder / f".{run.name}.lock", timeout=ORPHAN_SECONDS):
             if not run.finished:  # another process may have finished it while we asked for the lock
+                remove_leftovers(run.folder)
+                run.write_spec()
                 _finish(run, data, choose_precision(device), quiet)
     except Timeout:
-        raise UsageError(f"run {run.name} is being trained by another process: wait for it, or stop it") from None
+        raise UsageError(f"run {run.name} is being trained by another process ({ORPHAN_SECONDS} s waited): let it end, "
+                         "or stop it") from None
     return run
 
 
@@ -68,13 +74,9 @@ def _finish(run: Run, data: PetData, precision: Precision, quiet: bool) -> None:
         torch.cuda.reset_peak_memory_stats(precision.device)
     model = _train_epochs(run, data, precision, quiet)
     load_weights(run.best, model)
-    losses = {}
     for split in SPLITS:
-        scored = evaluate(model, data, split, precision)
-        rows = data.indices(split)
-        run.write_counts(split, data.manifest["name"].iloc[rows].tolist(), data.species[rows], scored.counts)
-        losses[split] = scored.loss
-    run.write_record(describe_run(run, model, precision, commit) | {"loss": losses})
+        run.write_statistics(split, evaluate(model, data, split, precision))
+    run.write_record(describe_run(run, model, precision, commit))
 
 
 def _train_epochs(run: Run, data: PetData, precision: Precision, quiet: bool) -> nn.Module:
