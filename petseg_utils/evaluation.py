@@ -1,34 +1,20 @@
-"""From logits to counts: every model is scored here, at the photos' own resolution."""
-
-from dataclasses import dataclass
+"""From logits to statistics: every model is scored here, at the photos' own resolution."""
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from petseg_utils.classes import BORDER, IGNORE, NUM_CLASSES
+from petseg_utils.classes import NUM_CLASSES
 from petseg_utils.data.cache import PetData
-from petseg_utils.metrics import confusion_counts
+from petseg_utils.errors import TrainingError
+from petseg_utils.metrics import ImageStatistics, image_statistics
 from petseg_utils.precision import Precision
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Sufficient statistics of a model on a part of the data.
-
-    Attributes:
-        counts: int64 (N, 4, 3); rows true background, cat, dog, border; columns predicted background, cat, dog.
-        loss: unweighted cross-entropy, mean over all pixels but the border's.
-    """
-
-    counts: np.ndarray
-    loss: float
 
 
 @torch.inference_mode()
 def evaluate(model: nn.Module, data: PetData, part: str, precision: Precision, *, at_original_size: bool = True,
-             batch_size: int = 64) -> Evaluation:
+             batch_size: int = 64) -> ImageStatistics:
     """Score a model on one part.
 
     Args:
@@ -40,27 +26,34 @@ def evaluate(model: nn.Module, data: PetData, part: str, precision: Precision, *
         at_original_size: resize the logits to each photo's own size and compare with its original mask (what is
             reported); else score the square the model sees (what training watches).
         batch_size: photos at once; changes nothing but speed.
+
+    Raises:
+        DataError: the part is empty.
+        TrainingError: a logit is no finite number.
     """
     rows = data.indices(part)
     was_training = model.training
     model.eval()
-    counts: list[np.ndarray] = []
-    loss_sum, pixels = 0.0, 0
+    found: list[dict[str, np.ndarray]] = []
     for start in range(0, len(rows), batch_size):
         batch = rows[start : start + batch_size]
         images = precision.images(torch.tensor(data.images[batch]).permute(0, 3, 1, 2))
         with precision.autocast():
             logits = model(images).float()
+        if not torch.isfinite(logits).all():
+            raise TrainingError("the model's logits are not all finite numbers: train it again with a lower learning "
+                                "rate")
         for row, of_photo in zip(batch, logits, strict=True):
             truth = data.original_mask(row) if at_original_size else data.masks[row]
-            resized = resize_logits(of_photo, (truth.shape[0], truth.shape[1]))
-            counts.append(confusion_counts(truth, resized.argmax(0).to("cpu", torch.uint8).numpy()))
-            target = torch.tensor(truth, device=resized.device).long()
-            target[target == BORDER] = IGNORE
-            loss_sum += F.cross_entropy(resized[None], target[None], ignore_index=IGNORE, reduction="sum").item()
-            pixels += int((target != IGNORE).sum())
+            resized = resize_logits(of_photo, (truth.shape[0], truth.shape[1])).log_softmax(dim=0)
+            found.append(image_statistics(np.asarray(truth), resized.cpu().numpy(), int(data.species[row])))
     model.train(was_training)
-    return Evaluation(np.stack(counts), loss_sum / max(pixels, 1))
+    manifest = data.manifest.iloc[rows]
+    return ImageStatistics(
+        names=manifest["name"].to_numpy(dtype=str), breeds=manifest["breed"].to_numpy(dtype=str),
+        species=data.species[rows], repeats=data.repeats[rows],
+        **{name: np.stack([statistics[name] for statistics in found]) for name in found[0]},
+    )
 
 
 def resize_logits(logits: Tensor, size: tuple[int, int]) -> Tensor:

@@ -22,10 +22,15 @@ class Settings:
         width, depth: of the UNets: channels of the first level, number of poolings.
         epochs: passes over the training part.
         batch_size: photos in a training step.
-        recipe: ``strong`` or ``paper``.
+        recipe: ``strong`` or ``paper``, where a notebook trains one run of a family.
+        rows: what a notebook trains: ``families`` (one run of each family; the rest is read from the packaged tables),
+            ``main`` (every main row), or ``all`` (controls and ablations too).
+        ablation_epochs: passes over the training part in an ablation, its own baseline included.
         learning_rate: instead of the recipe's.
         seed: of weights, order and augmentations (the synthetic pets have their own).
         device: ``auto``, ``cpu`` or ``cuda``.
+        native_root: folder of a data set whose photos have their own sizes, to score there too what was trained on a
+            small copy; ``None``: not.
         allow_defects: leave defective photos out instead of stopping.
     """
 
@@ -37,9 +42,12 @@ class Settings:
     epochs: int
     batch_size: int
     recipe: str
+    rows: str = "families"
+    ablation_epochs: int = 1
     n_trainval: int = 960
     n_test: int = 240
     data_root: str | None = None
+    native_root: str | None = None
     learning_rate: float | None = None
     seed: int = 0
     device: str = "auto"
@@ -52,13 +60,16 @@ PROFILES: dict[str, dict[str, Any]] = {
     "quick": {"dataset": "synthetic", "n_trainval": 960, "n_test": 240, "image_size": 96,
               "width": 8, "depth": 4, "epochs": 12, "batch_size": 16, "recipe": "strong", "learning_rate": 1e-3},
     "gpu": {"dataset": "oxford", "image_size": 224,
-            "width": 32, "depth": 4, "epochs": 30, "batch_size": 32, "recipe": "strong"},
+            "width": 32, "depth": 4, "epochs": 30, "batch_size": 32, "recipe": "strong", "rows": "main"},
     "full": {"dataset": "oxford", "image_size": 224,
-             "width": 64, "depth": 4, "epochs": 100, "batch_size": 32, "recipe": "paper"},
+             "width": 64, "depth": 4, "epochs": 100, "batch_size": 32, "recipe": "paper",
+             "rows": "all", "ablation_epochs": 30},
     "oxford-128": {"dataset": "oxford", "image_size": 128,
-                   "width": 16, "depth": 4, "epochs": 26, "batch_size": 32, "recipe": "strong"},
+                   "width": 16, "depth": 4, "epochs": 26, "batch_size": 32, "recipe": "strong",
+                   "rows": "all", "ablation_epochs": 5},
 }
 DATASETS = ("synthetic", "oxford")
+ROWS = ("families", "main", "all")
 OVERRIDABLE = tuple(f.name for f in dataclasses.fields(Settings) if f.name != "profile")
 
 
@@ -93,6 +104,8 @@ def resolve(profile: str = "auto", **overrides: Any) -> Settings:
     settings = Settings(profile=profile, **(PROFILES[profile] | chosen))
     if settings.dataset not in DATASETS:
         raise UsageError(f"unknown dataset {settings.dataset!r}: choose one of {', '.join(DATASETS)}")
+    if settings.rows not in ROWS:
+        raise UsageError(f"unknown rows {settings.rows!r}: choose one of {', '.join(ROWS)}")
     if settings.dataset == "synthetic":
         if settings.data_root is not None:
             raise UsageError(f"dataset 'synthetic' is rendered, data root {settings.data_root!r} does not apply: drop "

@@ -1,18 +1,24 @@
-"""Results as tidy tables: one number a row in ``metrics.csv``, one run a row in ``runs.csv``."""
+"""Results as tidy tables: one number a row in ``metrics.csv``, the same for groups of photos (a breed, a size) in
+``groups.csv``, one run a row in ``runs.csv``."""
 
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from petseg_utils.atomic import write_text
-from petseg_utils.metrics import score_rows
-from petseg_utils.training.run import SPLITS, Run
+from petseg_utils.metrics import group_rows, score_rows
+from petseg_utils.training.run import NATIVE, SPLITS, Run
 
 METRICS_COLUMNS = (
     "study", "notebook", "run", "model", "decoder", "variant", "encoder", "recipe", "augmentation", "label_fraction",
     "seed", "dataset", "split", "n_images", "image_size", "prompt", "perturbation", "level", "border", "reduction",
+    "class", "metric", "value", "ci_low", "ci_high",
+)
+GROUPS_COLUMNS = (
+    "study", "notebook", "run", "variant", "dataset", "split", "grouping", "group", "n_images", "border", "reduction",
     "class", "metric", "value", "ci_low", "ci_high",
 )
 RUNS_COLUMNS = (
@@ -27,25 +33,36 @@ _NUMBERS = (
 
 
 def metric_rows(run: Run) -> list[dict[str, Any]]:
-    """All scores of a finished run, derived from its counts: both splits, three border policies, both reductions, with
-    95 % bootstrap intervals over images, and the loss of each split."""
+    """All scores of a finished run, derived from its statistics: both splits, three border policies, both reductions,
+    with 95 % bootstrap intervals over images."""
     spec = run.spec
     common = {
         "run": run.name, "model": spec.model, "recipe": spec.recipe, "augmentation": spec.augmentation,
         "label_fraction": 1.0, "seed": spec.seed, "image_size": spec.image_size,
     }
     rows: list[dict[str, Any]] = []
-    losses = run.record()["loss"]
     for split in SPLITS:
-        counts, species = run.counts(split), run.species(split)
-        about = common | {"split": split, "n_images": len(counts)}
-        rows += [about | row for row in score_rows(counts, species)]
-        rows.append(about | {"border": "ignore", "reduction": "dataset", "metric": "loss", "value": losses[split]})
+        statistics = run.statistics(split)
+        rows += [common | {"split": split, "n_images": len(statistics)} | row for row in score_rows(statistics)]
     return rows
 
 
+def run_group_rows(run: Run) -> list[dict[str, Any]]:
+    """A finished run's test scores by groups of photos (:func:`petseg_utils.metrics.group_rows`) and, where it was
+    scored on photos of native size too, on those and on the same photos of the study's own copy."""
+    test = run.statistics("test")
+    rows = group_rows(test)
+    if run.has_statistics(NATIVE):
+        native = run.statistics(NATIVE)
+        same = test.select(np.isin(test.names, native.names))
+        for group, statistics in (("native size", native), ("the same photos in the study's copy", same)):
+            rows += [row | {"grouping": "resolution", "group": group}
+                     for row in group_rows(statistics) if row["grouping"] == "all"]
+    return [{"run": run.name, "split": "test"} | row for row in rows]
+
+
 def record_runs(folder: Path, study: str, notebook: str, dataset: str, runs: dict[str, Run]) -> None:
-    """Write the rows of a notebook's runs to a study's two tables, in place of that notebook's earlier rows.
+    """Write the rows of a notebook's runs to a study's three tables, in place of that notebook's earlier rows.
 
     Args:
         folder: ``results/<study>``.
@@ -55,17 +72,20 @@ def record_runs(folder: Path, study: str, notebook: str, dataset: str, runs: dic
     labels = {"study": study, "notebook": notebook}
     metrics = [labels | {"variant": variant, "dataset": dataset} | row
                for variant, run in runs.items() for row in metric_rows(run)]
+    groups = [labels | {"variant": variant, "dataset": dataset} | row
+              for variant, run in runs.items() for row in run_group_rows(run)]
     records = [labels | {"variant": variant} | run.record() for variant, run in runs.items()]
     _replace_rows(folder / "metrics.csv", METRICS_COLUMNS, notebook, metrics)
+    _replace_rows(folder / "groups.csv", GROUPS_COLUMNS, notebook, groups)
     _replace_rows(folder / "runs.csv", RUNS_COLUMNS, notebook, records)
 
 
 def read_table(folder: Path, name: str) -> pd.DataFrame:
-    """A study's ``metrics`` or ``runs`` table; empty, with its columns, if nothing has been recorded yet.
+    """A study's ``metrics``, ``groups`` or ``runs`` table; empty, with its columns, if nothing has been recorded yet.
 
     Text that does not apply is ``""``, a number that does not apply is NaN.
     """
-    columns = {"metrics": METRICS_COLUMNS, "runs": RUNS_COLUMNS}[name]
+    columns = {"metrics": METRICS_COLUMNS, "groups": GROUPS_COLUMNS, "runs": RUNS_COLUMNS}[name]
     path = folder / f"{name}.csv"
     if not path.is_file():
         return pd.DataFrame(columns=list(columns))
@@ -90,5 +110,5 @@ def _replace_rows(path: Path, columns: tuple[str, ...], notebook: str, rows: lis
 
 
 def packaged_table(name: str) -> pd.DataFrame:
-    """The ``metrics`` or ``runs`` table of the measured study, oxford-128, as it came with the package."""
+    """The ``metrics``, ``groups`` or ``runs`` table of the measured study, oxford-128, as it came with the package."""
     return read_table(Path(str(files("petseg_utils") / "packaged")), name)

@@ -2,6 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
@@ -10,11 +11,13 @@ from petseg_utils.atomic import write_text
 from petseg_utils.data.cache import PetData, open_data
 from petseg_utils.data.download import ensure_oxford
 from petseg_utils.errors import UsageError
+from petseg_utils.evaluation import evaluate
+from petseg_utils.precision import choose_precision
 from petseg_utils.profiles import Settings
 from petseg_utils.results import read_table, record_runs
 from petseg_utils.synthetic import write_synthetic_pets
 from petseg_utils.training.loop import train
-from petseg_utils.training.run import Run
+from petseg_utils.training.run import NATIVE, Run
 from petseg_utils.training.spec import RunSpec
 from petseg_utils.workspace import Workspace
 
@@ -57,6 +60,14 @@ class Study:
                          allow_defects=self.settings.allow_defects,
                          progress=lambda items, what: tqdm(items, desc=what, unit="photo", mininterval=2))
 
+    @cached_property
+    def native_data(self) -> PetData:
+        """Photos of native size, where the settings name a folder of them."""
+        if self.settings.native_root is None:
+            raise UsageError("native_root is None: give the folder of a data set whose photos have their own sizes")
+        return open_data(self.settings.native_root, self.settings.image_size, self.workspace.cache,
+                         allow_defects=self.settings.allow_defects)
+
     @property
     def figures(self) -> Path:
         """The study's folder of figures, made if need be."""
@@ -64,16 +75,27 @@ class Study:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def unet_spec(self, model: str = "unet", *, augmentation: str) -> RunSpec:
-        """The spec of a UNet as the settings have it."""
+    def spec(self, model: str, **changes: Any) -> RunSpec:
+        """The spec of a model of the UNet family as the settings have it, but for ``changes``, fields of
+        :class:`petseg_utils.training.spec.RunSpec`."""
         s = self.settings
-        return RunSpec(model=model, data=self.data.fingerprint, image_size=s.image_size, epochs=s.epochs,
-                       options={"width": s.width, "depth": s.depth}, recipe=s.recipe, learning_rate=s.learning_rate,
-                       augmentation=augmentation, batch_size=s.batch_size, seed=s.seed)
+        plain: dict[str, Any] = {
+            "model": model, "data": self.data.fingerprint, "image_size": s.image_size, "epochs": s.epochs,
+            "options": {"width": s.width, "depth": s.depth}, "recipe": s.recipe, "learning_rate": s.learning_rate,
+            "batch_size": s.batch_size, "seed": s.seed,
+        }
+        return RunSpec(**(plain | changes))
 
     def train(self, spec: RunSpec) -> Run:
         """The spec's finished run: see :func:`petseg_utils.training.loop.train`."""
         return train(spec, self.data, self.workspace.runs, device=self.settings.device)
+
+    def score_at_native_size(self, run: Run) -> None:
+        """Score a run on the test photos of the settings' ``native_root`` too, at those photos' own sizes."""
+        if self.settings.native_root is None or run.has_statistics(NATIVE):
+            return
+        precision = choose_precision(self.settings.device)
+        run.write_statistics(NATIVE, evaluate(precision.model(run.load_model()), self.native_data, "test", precision))
 
     def record(self, notebook: str, runs: dict[str, Run]) -> None:
         """Put a notebook's finished runs, by variant, into the study's tables, and the split beside them.
@@ -88,9 +110,15 @@ class Study:
         if others and path.is_file() and path.read_text(encoding="utf-8") != manifest:
             raise UsageError(f"study {self.name!r} holds results of {', '.join(sorted(others))} on other data: give "
                              f"this study another name, or remove {str(folder)!r}")
+        for run in runs.values():
+            self.score_at_native_size(run)
         synthetic = self.settings.dataset == "synthetic"
         record_runs(folder, self.name, notebook, "synthetic" if synthetic else self.data.layout.kind, runs)
         write_text(path, manifest)
+
+    def groups(self) -> pd.DataFrame:
+        """The study's ``groups.csv``: one number a row, for a group of photos."""
+        return read_table(self.workspace.results(self.name), "groups")
 
     def metrics(self) -> pd.DataFrame:
         """The study's ``metrics.csv``: one number a row."""

@@ -49,12 +49,13 @@ def train_tiny(data: PetData, folder: Path, **changes) -> Run:
 
 
 def assert_same_training(one: Run, other: Run) -> None:
-    """Two runs' weights, optimizer states, histories and counts agree to the bit."""
+    """Two runs' weights, optimizer states, histories and statistics agree to the bit."""
     for a, b in ((one.best, other.best), (one.last, other.last)):
         assert_same_tensors(load_file(a), load_file(b))
     assert one.history().drop(columns=CLOCK_COLUMNS).equals(other.history().drop(columns=CLOCK_COLUMNS))
     for split in ("val", "test"):
-        np.testing.assert_array_equal(one.counts(split), other.counts(split))
+        for name, array in vars(one.statistics(split)).items():
+            np.testing.assert_array_equal(array, getattr(other.statistics(split), name))
 
 
 def assert_same_tensors(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:

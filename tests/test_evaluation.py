@@ -68,7 +68,7 @@ def test_counts_and_loss_are_those_of_a_naive_loop(model, data):
     scored = evaluate(model, data, "test", FLOAT32, batch_size=1)
     counts, loss = naive(model, data)
     np.testing.assert_array_equal(scored.counts, counts)
-    assert scored.loss == pytest.approx(loss, rel=1e-5)
+    assert scored.mean_loss == pytest.approx(loss, rel=1e-5)
     assert scored.counts.sum((1, 2)).tolist() == [SIZES[name][0] * SIZES[name][1] for name in sorted(SIZES)]
     assert (scored.counts.sum((0, 1)) > 100).all()  # all classes are predicted, or little was tested
 
@@ -90,7 +90,7 @@ def test_resizing_logits_draws_no_cat_between_a_dog_and_its_background():
 def test_the_batch_size_changes_nothing(model, data):
     one, two, all_ = (evaluate(model, data, "test", FLOAT32, batch_size=size) for size in (1, 2, 64))
     for other in (two, all_):
-        assert other.loss == pytest.approx(one.loss, rel=1e-5)
+        assert other.mean_loss == pytest.approx(one.mean_loss, rel=1e-5)
         # Convolutions of other batch sizes may round differently: a pixel on the fence may fall over, a photo may not.
         assert np.abs(other.counts - one.counts).sum() <= 4
         np.testing.assert_array_equal(other.counts.sum(2), one.counts.sum(2))
@@ -140,7 +140,7 @@ def test_the_border_does_not_count_in_the_loss(data):
     rows = data.indices("test")
     first, second = (evaluate(Sure(rows, torch.tensor(said).reshape(1, 3, 1, 1)), data, "test", FLOAT32,
                               at_original_size=False) for said in ([9.0, 0.0, 0.0], [0.0, -7.0, 5.0]))
-    assert first.loss == pytest.approx(second.loss, rel=1e-6)
+    assert first.mean_loss == pytest.approx(second.mean_loss, rel=1e-6)
     assert (first.counts[:, 3] != second.counts[:, 3]).any()
 
 

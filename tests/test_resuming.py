@@ -1,20 +1,24 @@
 """A run that is stopped anywhere, or killed, goes on to the very bits of one that never was."""
 
+import json
+import multiprocessing
 import os
-import signal
-import subprocess
-import sys
 import time
 
+import cv2
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from making_runs import assert_same_training, tiny_spec, train_tiny
+from making_runs import assert_same_training, few_photos, train_tiny
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from petseg_utils import models
+from petseg_utils.data import open_data
 from petseg_utils.evaluation import evaluate
 from petseg_utils.models.unet import UNet
-from petseg_utils.training import Run, loop
+from petseg_utils.training import Run, checkpoint, loop
 
 
 def stop_in_evaluation(monkeypatch, few, number):
@@ -68,7 +72,6 @@ def test_a_stopped_run_goes_on_to_the_same_bits(stop, few, whole, tmp_path, monk
     resumed = train_tiny(few, tmp_path)
     assert_same_training(resumed, whole)
     assert resumed.record()["best_epoch"] == whole.record()["best_epoch"]
-    assert resumed.record()["loss"] == whole.record()["loss"]
 
 
 def test_epochs_that_are_done_are_not_done_again(few, tmp_path, monkeypatch):
@@ -101,39 +104,96 @@ def test_a_model_with_randomness_of_its_own_goes_on_to_the_same_bits(few, tmp_pa
     assert_same_training(train_tiny(few, tmp_path / "stopped", model="noisy"), uninterrupted)
 
 
-KILLED = """
-import json, pathlib, sys, time
-import cv2, torch
-from making_runs import few_photos, train_tiny
-from petseg_utils.data import open_data
-from petseg_utils.training import loop
-torch.set_num_threads(int(sys.argv[4])), cv2.setNumThreads(0)
-data = few_photos(open_data(sys.argv[1], 64, pathlib.Path(sys.argv[2])))
-runs, loss = pathlib.Path(sys.argv[3]), loop.cross_entropy
-def slow(*args):
-    if list(runs.glob("*/last.safetensors")):
-        time.sleep(0.5)  # after the first epoch every step gives the parent time to kill us
-    return loss(*args)
-loop.cross_entropy = slow
-train_tiny(data, runs, recipe="paper")
-"""
+def train_and_tell(synthetic_root, folder, threads, pipe):
+    """One life of a training process. It tells each moment through the pipe, and goes on when it gets an answer."""
+    def tell(moment):
+        pipe.send(moment)
+        pipe.recv()
+
+    def telling(moment, function):
+        return lambda *args, **kwargs: (tell(moment), function(*args, **kwargs))[1]
+
+    def save_in_halves(tensors, path, **kwargs):
+        save_file(tensors, path, **kwargs)
+        whole = path.read_bytes()
+        path.write_bytes(whole[:len(whole) // 2])
+        tell("half of last" if ".last." in path.name else "half of best")
+        path.write_bytes(whole)
+
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(0)
+    data = few_photos(open_data(synthetic_root, 64, folder / "cache"))
+    loop.cross_entropy = telling("step", loop.cross_entropy)
+    loop.evaluate = telling("evaluation", loop.evaluate)
+    checkpoint.save_file = save_in_halves
+    os.replace = telling("a whole file without its name", os.replace)
+    train_tiny(data, folder / "killed", recipe="paper")
+    pipe.send("end")
 
 
-def test_a_killed_process_is_gone_on_from_to_the_same_bits(few, synthetic_root, tmp_path):
-    command = [sys.executable, "-c", KILLED, synthetic_root, tmp_path / "cache", tmp_path / "killed",
-               str(torch.get_num_threads())]
-    paths = os.pathsep.join([os.path.dirname(__file__), *filter(None, [os.environ.get("PYTHONPATH")])])
-    child = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": paths})
+def epochs_done(run):
+    """How many epochs the file to go on from holds."""
+    if not run.last.is_file():
+        return 0
+    with safe_open(run.last, framework="pt") as file:
+        return len(json.loads(file.metadata()["facts"])["history"])
+
+
+@pytest.fixture
+def processes():
+    """Processes forked from one that has imported the training: a life costs no import."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["petseg_utils.data", "petseg_utils.training"])
+    return context
+
+
+def live(processes, arguments, doomed=lambda moment, count: False, wait=None):
+    """Let a process train to a doomed moment, or ``wait`` seconds longer, and kill it; returns its last moment."""
+    ours, theirs = processes.Pipe()
+    process = processes.Process(target=train_and_tell, args=(*arguments, theirs))
+    process.start()
+    theirs.close()
+    told = []
     try:
-        deadline = time.monotonic() + 300
-        while not list((tmp_path / "killed").glob("*/last.safetensors")):
-            assert child.poll() is None and time.monotonic() < deadline
-            time.sleep(0.02)
-        time.sleep(0.2)
+        while True:
+            assert ours.poll(300)
+            told.append(ours.recv())
+            if told[-1] == "end" or doomed(told[-1], told.count(told[-1]) if wait is None else len(told)):
+                break
+            ours.send("go on")
+        if wait is not None and told[-1] != "end":
+            ours.send("go on")
+            time.sleep(wait)
     finally:
-        child.send_signal(signal.SIGKILL)
-        assert child.wait() == -signal.SIGKILL
-    run = Run(tiny_spec(few, recipe="paper"), tmp_path / "killed" / tiny_spec(few, recipe="paper").run_name)
-    assert run.last.is_file() and not run.finished
-    resumed = train_tiny(few, tmp_path / "killed", recipe="paper")
-    assert_same_training(resumed, train_tiny(few, tmp_path / "whole", recipe="paper"))
+        process.kill()  # SIGKILL
+        process.join()
+    return told[-1]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a signal that cannot be caught")
+def test_a_process_killed_at_many_moments_ends_with_the_same_bits(few, synthetic_root, tmp_path, processes):
+    uninterrupted = train_tiny(few, tmp_path / "whole", recipe="paper")
+    run = Run(uninterrupted.spec, tmp_path / "killed" / uninterrupted.name)
+    arguments = synthetic_root, tmp_path, torch.get_num_threads()
+    reached, moments = [], []
+
+    def die(doomed, wait=None):
+        moments.append(live(processes, arguments, doomed, wait))
+        reached.append(epochs_done(run))
+        assert not run.finished or moments[-1] == "end"
+        assert len(list(run.folder.glob(".*.tmp"))) <= 1  # of this life: the next one clears it away
+
+    # While a checkpoint is written: in the first epoch, with none to go on from, and in the second.
+    die(lambda moment, count: moment == "half of last")
+    die(lambda moment, count: moment == "half of best")
+    die(lambda moment, count: (moment, count) == ("half of last", 2))
+    assert reached == [0, 0, 1] and moments == ["half of last", "half of best", "half of last"]
+    rng = np.random.default_rng(0)
+    while not run.finished:  # some ten moments a life: an epoch has eight
+        last = int(rng.integers(1, 14))
+        die(lambda moment, count, last=last: count == last, wait=rng.uniform(0, 0.05))
+    print(list(zip(moments, reached)))
+    assert len(moments) >= 8 and set(reached) == {0, 1, 2, 3}
+    assert_same_training(run, uninterrupted)
+    assert run.record()["loss"] == uninterrupted.record()["loss"]
+    assert {path.name for path in run.folder.iterdir()} == {path.name for path in uninterrupted.folder.iterdir()}

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from petseg_utils.atomic import replacing_folder
-from petseg_utils.data.decode import decode, read_mask, refuse_errors, squeeze, squeeze_mask
+from petseg_utils.data.decode import Defect, decode, read_mask, read_photo, refuse_errors, squeeze, squeeze_mask
 from petseg_utils.data.duplicates import thumbnail
-from petseg_utils.data.layouts import Layout, read_layout
+from petseg_utils.data.layouts import Layout, Sample, read_layout
 from petseg_utils.data.manifest import build_manifest, fingerprint
 from petseg_utils.errors import DataError, UsageError
 
@@ -57,6 +57,12 @@ class PetData:
     def image_size(self) -> int:
         return self.images.shape[1]
 
+    @property
+    def repeats(self) -> np.ndarray:
+        """bool (N,), whether the data set holds a near-duplicate of the photo."""
+        first = self.manifest["duplicate_of"]
+        return ((first != "") | self.manifest["name"].isin(first[first != ""])).to_numpy()
+
     def indices(self, part: str) -> np.ndarray:
         """Indices (int64) of the photos of one part: ``train``, ``val``, ``test`` or ``excluded``.
 
@@ -68,6 +74,12 @@ class PetData:
             counts = self.manifest["part"].value_counts().to_dict()
             raise DataError(f"part {part!r} holds no photo, the data set has {counts}: choose a part that has some")
         return found
+
+    def original_image(self, index: int) -> np.ndarray:
+        """The photo at its own size, uint8 (H, W, 3) RGB."""
+        if tuple(self.sizes[index]) == (self.image_size, self.image_size):
+            return self.images[index]
+        return read_photo(self.layout.samples[index].image_path)
 
     def original_mask(self, index: int) -> np.ndarray:
         """The mask at the photo's own size, uint8 (H, W) of {0, 1, 2, 3}."""
@@ -134,15 +146,18 @@ def _cache_key(layout: Layout, image_size: int, allow_defects: bool) -> str:
 
 
 def _build(layout: Layout, image_size: int, folder: Path, allow_defects: bool, progress: Progress) -> None:
-    images, masks, thumbnails, sizes, digests, samples, defects = [], [], [], [], [], [], []
+    # Room for all photos at once: lists of arrays, stacked at the end, would need it twice.
+    images = np.empty((len(layout.samples), image_size, image_size, 3), dtype=np.uint8)
+    masks = np.empty(images.shape[:3], dtype=np.uint8)
+    thumbnails, sizes, digests, samples, defects = [], [], [], list[Sample](), list[Defect]()
     for sample in progress(layout.samples, "decoding photos"):
         decoded, found = decode(layout, sample)
         defects += found
         if decoded is None:
             continue
+        images[len(samples)] = squeeze(decoded.image, image_size)
+        masks[len(samples)] = squeeze_mask(decoded.mask, image_size)
         samples.append(sample)
-        images.append(squeeze(decoded.image, image_size))
-        masks.append(squeeze_mask(decoded.mask, image_size))
         thumbnails.append(thumbnail(decoded.image))
         sizes.append(decoded.mask.shape)
         digests.append(np.frombuffer(decoded.digest, dtype=np.uint8))
@@ -152,8 +167,8 @@ def _build(layout: Layout, image_size: int, folder: Path, allow_defects: bool, p
         raise DataError(f"none of the {len(layout.samples)} photos under {str(layout.root)!r} can be read")
     manifest = build_manifest(samples, np.stack(thumbnails))
     with replacing_folder(folder) as new:
-        np.save(new / "images.npy", np.stack(images))
-        np.save(new / "masks.npy", np.stack(masks))
+        np.save(new / "images.npy", images[: len(samples)])
+        np.save(new / "masks.npy", masks[: len(samples)])
         np.save(new / "sizes.npy", np.array(sizes))
         manifest.to_csv(new / "manifest.csv", index=False)
         facts = {"fingerprint": fingerprint(manifest, np.stack(digests)), "defects": [str(d) for d in defects]}

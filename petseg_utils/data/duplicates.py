@@ -12,6 +12,8 @@ import cv2
 import imagehash
 import numpy as np
 from PIL import Image
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 THUMBNAIL = 16  # side of the thumbnails that near-duplicates are found on, in pixels
 DUPLICATE_RMSE = 3.0  # grey levels of [0, 255]; two photos closer than this show the same picture
@@ -91,3 +93,17 @@ def near_duplicates(thumbnails: np.ndarray) -> np.ndarray:
     """
     candidates = hash_candidates(perceptual_hashes(thumbnails))
     return candidates[pair_rmse(thumbnails, candidates) < DUPLICATE_RMSE]
+
+
+def duplicate_groups(pairs: np.ndarray, n: int) -> np.ndarray:
+    """Join pairs that share a photo.
+
+    Args:
+        pairs: int64 (P, 2) indices below ``n``.
+        n: number of photos.
+
+    Returns:
+        int32 (n,), the number of each photo's group; a photo without a near-duplicate is a group of its own.
+    """
+    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    return connected_components(graph, directed=False)[1]

@@ -8,11 +8,9 @@ import hashlib
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from petseg_utils.classes import SPECIES_NAMES
-from petseg_utils.data.duplicates import near_duplicates
+from petseg_utils.data.duplicates import duplicate_groups, near_duplicates
 from petseg_utils.data.layouts import Sample
 
 VAL_FRACTION = 0.2
@@ -33,9 +31,7 @@ def build_manifest(samples: list[Sample], thumbnails: np.ndarray, seed: int = 0)
         photo of its group of near-duplicates (empty for most).
     """
     n = len(samples)
-    pairs = near_duplicates(thumbnails)
-    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
-    _, group = connected_components(graph, directed=False)
+    group = duplicate_groups(near_duplicates(thumbnails), n)
     is_test = np.array([sample.split == "test" for sample in samples])
     part = np.where(is_test, "test", "train").astype(object)
     part[~is_test & np.isin(group, group[is_test])] = "excluded"

@@ -4,10 +4,13 @@ from petseg_utils.metrics.bootstrap import (
     Difference,
     Interval,
     bootstrap_intervals,
+    bootstrap_statistic,
     paired_bootstrap,
     resample_weights,
     resampled_scores,
 )
+from petseg_utils.metrics.boundary import boundary_counts, boundary_iou
+from petseg_utils.metrics.calibration import calibration_bins, expected_calibration_error
 from petseg_utils.metrics.counts import apply_border, confusion_counts
 from petseg_utils.metrics.scores import (
     REDUCTIONS,
@@ -21,19 +24,28 @@ from petseg_utils.metrics.scores import (
     reduce_scores,
     score_columns,
 )
-from petseg_utils.metrics.table import score_rows
+from petseg_utils.metrics.statistics import ImageStatistics, image_statistics
+from petseg_utils.metrics.table import group_rows, score_rows
 
 __all__ = [
     "REDUCTIONS",
     "SCORES",
     "SCORE_CLASSES",
     "Difference",
+    "ImageStatistics",
     "Interval",
     "apply_border",
     "bootstrap_intervals",
+    "bootstrap_statistic",
+    "boundary_counts",
+    "boundary_iou",
+    "calibration_bins",
     "class_accuracy",
     "confusion_counts",
     "dice",
+    "expected_calibration_error",
+    "group_rows",
+    "image_statistics",
     "iou",
     "mean_over_classes",
     "paired_bootstrap",

@@ -5,6 +5,7 @@ replacement gives each of them a multinomial weight; with the weights of all R r
 resampled confusion matrices are a single product W @ counts (N, 9), instead of R passes over N images.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -117,6 +118,35 @@ def bootstrap_intervals(
     samples = resampled_scores(confusions, metric, reduction, weights)
     columns = zip(values.items(), samples.T, strict=True)
     return {name: Interval(value, *_percentile_interval(column, level)) for (name, value), column in columns}
+
+
+def bootstrap_statistic(
+    statistic: np.ndarray,
+    score: Callable[[np.ndarray], np.ndarray],
+    *,
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> list[Interval]:
+    """Score the sum of any sufficient statistic over images (dataset level), with percentile intervals.
+
+    Args:
+        statistic: numbers (N, ...), one array per image, that add up over images.
+        score: sums (..., *shape of one image's array) -> scores (..., K), NaN where there is none.
+        resamples, level, seed: as in :func:`bootstrap_intervals`.
+
+    Returns:
+        K intervals.
+
+    Raises:
+        ValueError: no images or resamples, or a level outside (0, 1).
+    """
+    values = score(statistic.sum(axis=0))
+    flat = statistic.reshape(len(statistic), -1).astype(np.float64)
+    sums = resample_weights(len(statistic), resamples, seed) @ flat
+    samples = score(sums.reshape(resamples, *statistic.shape[1:]))
+    return [Interval(float(value), *_percentile_interval(column, level))
+            for value, column in zip(values, samples.T, strict=True)]
 
 
 def paired_bootstrap(

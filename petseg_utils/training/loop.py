@@ -118,22 +118,22 @@ def _train_epochs(run: Run, data: PetData, precision: Precision, quiet: bool) ->
                 bar.update()
             train_loss = loss_sum.item() / steps
             seconds = time.perf_counter() - started
+            if not math.isfinite(train_loss):
+                raise TrainingError(f"loss of epoch {epoch + 1} is {train_loss} at learning rate {rate.current:.2g}: "
+                                    "start again with a lower learning rate")
             validation = evaluate(model, data, "val", precision, at_original_size=False)
-            if not math.isfinite(train_loss + validation.loss):
-                raise TrainingError(f"loss of epoch {epoch + 1} is {train_loss} (validation {validation.loss}) at "
-                                    f"learning rate {rate.current:.2g}: start again with a lower learning rate")
-            confusion = apply_border(validation.counts, data.species[data.indices("val")], "ignore")
+            confusion = apply_border(validation.counts, validation.species, "ignore")
             history.append({
                 "epoch": epoch + 1,
                 "train_loss": train_loss,
-                "val_loss": validation.loss,
+                "val_loss": validation.mean_loss,
                 "val_miou": float(reduce_scores(confusion, "iou", "dataset")["mean"]),
                 "learning_rate": rate.current,
                 "seconds": seconds,
                 "images_per_second": steps * batch_size / seconds,
                 "data_wait_share": waited / seconds,
             })
-            rate.after_epoch(validation.loss)
+            rate.after_epoch(validation.mean_loss)
             # The file to go on from comes last: killed before it, we do the epoch again and write the same others.
             run.write_history(history)
             if history[-1]["val_miou"] > max((row["val_miou"] for row in history[:-1]), default=-math.inf):

@@ -10,17 +10,20 @@ import pandas as pd
 from torch import nn
 
 from petseg_utils.atomic import replacing_file, write_text
+from petseg_utils.metrics import ImageStatistics
 from petseg_utils.training.checkpoint import load_model
 from petseg_utils.training.spec import RunSpec
 
 SPLITS = ("val", "test")  # what a finished run was scored on
+NATIVE = "native"  # the test part again, of a copy whose photos have their own sizes
+_PIXELS = ("counts", "boundary")
 
 
 @dataclass(frozen=True)
 class Run:
     """One run. Its folder holds ``spec.json``, ``last.safetensors`` (to go on), ``best.safetensors`` (best mIoU on
-    validation), ``history.csv``, ``counts-{val,test}.npz``, and ``run.json``, which is written last: a run with it is
-    finished.
+    validation), ``history.csv``, ``statistics-{val,test}.npz``, and ``run.json``, which is written
+    last: a run with it is finished.
     """
 
     spec: RunSpec
@@ -54,22 +57,24 @@ class Run:
     def write_history(self, rows: list[dict[str, float]]) -> None:
         write_text(self.folder / "history.csv", pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
 
-    def counts(self, split: str) -> np.ndarray:
-        """int64 (N, 4, 3): true background, cat, dog, border by predicted background, cat, dog, for each photo."""
-        with np.load(self.folder / f"counts-{split}.npz") as file:
-            return file["counts"].astype(np.int64)
+    def has_statistics(self, split: str) -> bool:
+        return (self.folder / f"statistics-{split}.npz").is_file()
 
-    def species(self, split: str) -> np.ndarray:
-        """uint8 (N,) of {1 cat, 2 dog}, in the order of :meth:`counts`."""
-        with np.load(self.folder / f"counts-{split}.npz") as file:
-            return file["species"]
+    def statistics(self, split: str) -> ImageStatistics:
+        """What the best model's predictions on ``val`` or ``test`` (or another part that was scored) are judged by."""
+        with np.load(self.folder / f"statistics-{split}.npz") as file:
+            arrays = {name: file[name] for name in file.files}
+        wide = {name: arrays[name].astype(np.int64) for name in _PIXELS}
+        return ImageStatistics(**(arrays | wide))
 
-    def write_counts(self, split: str, names: list[str], species: np.ndarray, counts: np.ndarray) -> None:
-        with replacing_file(self.folder / f"counts-{split}.npz") as temporary, temporary.open("wb") as stream:
-            np.savez_compressed(stream, names=np.array(names), species=species, counts=counts.astype(np.int32))
+    def write_statistics(self, split: str, statistics: ImageStatistics) -> None:
+        narrow = {name: getattr(statistics, name).astype(np.int32) for name in _PIXELS}  # a photo has fewer pixels
+        path = self.folder / f"statistics-{split}.npz"
+        with replacing_file(path) as temporary, temporary.open("wb") as stream:
+            np.savez_compressed(stream, **(vars(statistics) | narrow))
 
     def record(self) -> dict[str, Any]:
-        """What ``runs.csv`` says of the run, and the loss on each split."""
+        """What ``runs.csv`` says of the run."""
         return json.loads((self.folder / "run.json").read_text())
 
     def write_spec(self) -> None:

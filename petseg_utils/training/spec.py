@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from petseg_utils.classes import check_border_policy
+from petseg_utils.classes import NUM_CLASSES, check_border_policy
 from petseg_utils.data.augment import AUGMENTATION_NAMES
 from petseg_utils.errors import UsageError
 from petseg_utils.models import build_model
@@ -30,7 +30,7 @@ class RunSpec:
         epochs: passes over the training part.
         options: the model's own options, such as ``width``.
         recipe: a name of :data:`petseg_utils.training.recipes.RECIPES`.
-        learning_rate: instead of the recipe's.
+        learning_rate, class_weights: instead of the recipe's.
         augmentation: ``none`` or ``five``.
         border: the border policy in training.
         batch_size: photos in a step.
@@ -44,6 +44,7 @@ class RunSpec:
     options: dict[str, Any] = field(default_factory=dict)
     recipe: str = "strong"
     learning_rate: float | None = None
+    class_weights: tuple[float, float, float] | None = None
     augmentation: str = "none"
     border: str = "ignore"
     batch_size: int = 32
@@ -61,13 +62,16 @@ class RunSpec:
                 raise UsageError(f"{name} is {value!r}: give a whole number of {least} or more")
         if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
             raise UsageError(f"learning_rate is {self.learning_rate!r}: give a number greater than 0")
+        if self.class_weights is not None:
+            weights = tuple(self.class_weights)  # JSON has lists
+            if len(weights) != NUM_CLASSES or not all(0 < weight < math.inf for weight in weights):
+                raise UsageError(f"class_weights are {self.class_weights!r}: give {NUM_CLASSES} numbers greater than 0")
+            object.__setattr__(self, "class_weights", weights)
 
     def get_recipe(self) -> Recipe:
-        """The recipe, with the spec's own learning rate if it has one."""
-        recipe = get_recipe(self.recipe)
-        if self.learning_rate is not None:
-            recipe = dataclasses.replace(recipe, learning_rate=self.learning_rate)
-        return recipe
+        """The recipe, with the spec's own learning rate and class weights if it has them."""
+        own: dict[str, Any] = {"learning_rate": self.learning_rate, "class_weights": self.class_weights}
+        return dataclasses.replace(get_recipe(self.recipe), **{k: v for k, v in own.items() if v is not None})
 
     def build(self) -> nn.Module:
         """The spec's model with fresh weights (from the caller's torch seed)."""
