@@ -1,7 +1,9 @@
 """Figures: of photos and masks, and of a study's tables. Plots read data; they never compute scores."""
 
 from petseg_utils.plots.diagrams import draw_unet
+from petseg_utils.plots.maps import error_grid, error_picture, map_grid
 from petseg_utils.plots.photos import photo_grid, prediction_grid, show_image
+from petseg_utils.plots.scores import plot_error_by_distance, plot_groups, plot_reliability, plot_variants
 from petseg_utils.plots.style import class_legend, display_colour, show, use_style
 from petseg_utils.plots.tables import plot_border_policies, plot_class_iou, plot_cost, plot_histories, select
 
@@ -9,11 +11,18 @@ __all__ = [
     "class_legend",
     "display_colour",
     "draw_unet",
+    "error_grid",
+    "error_picture",
+    "map_grid",
     "photo_grid",
     "plot_border_policies",
     "plot_class_iou",
     "plot_cost",
+    "plot_error_by_distance",
+    "plot_groups",
     "plot_histories",
+    "plot_reliability",
+    "plot_variants",
     "prediction_grid",
     "select",
     "show",

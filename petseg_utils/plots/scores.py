@@ -1,0 +1,100 @@
+"""Figures of a few runs in detail: calibration, error along the outline, scores of groups of photos."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from petseg_utils.plots.tables import select
+
+
+def plot_reliability(bins: dict[str, np.ndarray]) -> Figure:
+    """Accuracy against confidence, and below it how many pixels have that confidence (log scale).
+
+    Args:
+        bins: by the run's name, float (15, 3) summed over photos, see
+            :func:`petseg_utils.metrics.calibration_bins`. Empty bins are left out.
+    """
+    figure, (upper, lower) = plt.subplots(2, 1, figsize=(5.4, 5.2), sharex=True, height_ratios=(3, 1))
+    upper.plot([0, 1], [0, 1], color="0.6", linestyle=":", label="perfectly calibrated")
+    for colour, marker, (name, of_run) in zip(sns.color_palette("colorblind"), "os^Dv", bins.items(), strict=False):
+        number, confidence, right = of_run[of_run[:, 0] > 0].T
+        upper.plot(confidence / number, right / number, marker=marker, markersize=4, color=colour, label=name)
+        lower.plot(confidence / number, number / number.sum(), marker=marker, markersize=4, color=colour)
+    upper.set(ylabel="share of them that is right", xlim=(0.3, 1.01), ylim=(0, 1.02))
+    lower.set(xlabel="confidence of the predicted class", ylabel="share of\npixels", yscale="log")
+    upper.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def plot_error_by_distance(distances: np.ndarray, errors: dict[str, dict[str, np.ndarray]]) -> Figure:
+    """Share of wrong pixels against the distance to the border band.
+
+    Args:
+        distances: (D,) pixels, negative inside the pet, positive outside.
+        errors: by the run's name, then by the kind of error, (D,) shares in [0, 1]; one line style for each kind. NaN
+            where there is no pixel.
+    """
+    figure, axes = plt.subplots(figsize=(7.5, 3.6))
+    for colour, (name, kinds) in zip(sns.color_palette("colorblind"), errors.items(), strict=False):
+        for style, (kind, shares) in zip(("-", "--", ":"), kinds.items(), strict=False):
+            axes.plot(distances, shares, style, color=colour, label=f"{name}: {kind}")
+    axes.axvspan(-0.5, 0.5, color="0.85", zorder=0)
+    axes.text(0, 1.02, "band", ha="center", va="bottom", fontsize=9, color="0.4", transform=axes.get_xaxis_transform())
+    axes.set(xlabel="distance to the border band in pixels: inside the pet (-), outside (+)",
+             ylabel="share that is wrong", ylim=(0, None), xlim=(distances[0], distances[-1]))
+    axes.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def plot_groups(groups: pd.DataFrame, grouping: str, variants: Sequence[str], metric: str = "iou") -> Figure:
+    """The mean score of each group of photos, with 95 % intervals, one marker for each variant.
+
+    Args:
+        groups: rows of ``groups.csv``.
+        grouping: ``breed`` (sorted by the first variant's score), ``size`` or ``defects`` (in the table's order).
+        variants: whose rows are drawn.
+        metric: ``iou`` or ``boundary_iou``.
+    """
+    rows = select(groups, grouping=grouping, metric=metric, class_="mean", variant=variants)
+    rows = rows.drop_duplicates(["variant", "group"])
+    first = rows[rows["variant"] == variants[0]].set_index("group")
+    order = list(first["value"].sort_values(ascending=False).index if grouping == "breed" else first.index)
+    figure, axes = plt.subplots(figsize=(7.5, 1.3 + len(order) * (0.24 if len(order) > 8 else 0.5)))
+    for j, (colour, variant) in enumerate(zip(sns.color_palette("colorblind"), variants, strict=False)):
+        of = rows[rows["variant"] == variant].set_index("group").reindex(order)
+        y = np.arange(len(order)) + (j - (len(variants) - 1) / 2) * 0.7 / len(variants)
+        low, high = of["value"] - of["ci_low"], of["ci_high"] - of["value"]
+        axes.errorbar(of["value"], y, xerr=np.clip([low, high], 0, None), fmt="os^D"[j % 4], markersize=4, color=colour,
+                      elinewidth=1.2, label=variant)
+    axes.set_yticks(range(len(order)), [f"{name}, {n:.0f}" for name, n in first.loc[order, "n_images"].items()])
+    axes.invert_yaxis()
+    name = {"iou": "IoU", "boundary_iou": "boundary IoU"}[metric]
+    axes.set_xlabel(f"{name} on test, mean of the group's classes, border ignored")
+    axes.grid(axis="y", visible=False)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=min(len(variants), 3),
+                  frameon=False, fontsize=9)
+    return figure
+
+
+def plot_variants(metrics: pd.DataFrame, metric: str = "iou", split: str = "test") -> Figure:
+    """The mean score of each variant (dataset level, border ignored) in the table's order, as a point with its 95 %
+    interval; a line marks the first one's score."""
+    rows = select(metrics, split=split, reduction="dataset", metric=metric, border="ignore", class_=["mean", ""])
+    figure, axes = plt.subplots(figsize=(7.5, 1 + 0.34 * len(rows)))
+    errors = np.clip([rows["value"] - rows["ci_low"], rows["ci_high"] - rows["value"]], 0, None)
+    axes.axvline(rows["value"].iloc[0], color="0.7", linewidth=1)
+    axes.errorbar(rows["value"], range(len(rows)), xerr=errors, fmt="o", color=sns.color_palette("colorblind")[0],
+                  elinewidth=1.2, capsize=2)
+    for y, (value, high) in enumerate(zip(rows["value"], rows["ci_high"], strict=True)):
+        axes.annotate(f"{value:.3f}", (high, y), xytext=(6, 0), textcoords="offset points", va="center", fontsize=9)
+    axes.set_yticks(range(len(rows)), rows["variant"])
+    axes.invert_yaxis()
+    name = {"iou": "mIoU", "boundary_iou": "mean boundary IoU"}.get(metric, metric)
+    axes.set_xlabel(f"{name} on {split}, dataset level, border ignored")
+    axes.margins(x=0.15, y=0.12)
+    axes.grid(axis="y", visible=False)
+    return figure
