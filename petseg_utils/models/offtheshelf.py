@@ -54,6 +54,11 @@ class OffTheShelf(nn.Module):
         return torch.stack([logits[:, others].amax(1), logits[:, _VOC_CAT], logits[:, _VOC_DOG]], dim=1)
 
 
+def is_offtheshelf(name: str) -> bool:
+    """Whether a name asks for an off-the-shelf model, known or not, and not for a file."""
+    return name.startswith("torchvision:")
+
+
 def load_offtheshelf(name: str = OFFTHESHELF_NAMES[0]) -> nn.Module:
     """The off-the-shelf model, in eval mode on the CPU.
 
