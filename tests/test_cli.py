@@ -81,11 +81,13 @@ def test_help_lists_the_commands():
     assert petseg("--version").output.startswith("petseg, version ")
 
 
-def test_data_prints_counts_and_no_defects():
+def test_data_prints_counts_no_defects_and_the_audit():
     result = petseg("data", "--profile", "smoke")
     assert result.exit_code == 0
-    first, *table, last = result.stdout.splitlines()
-    assert "80 photos, oxford layout, fingerprint " in first and last == "no defects"
+    first, *rest = result.stdout.splitlines()
+    table, found = rest[: rest.index("no defects")], rest[rest.index("no defects") + 1 :]
+    assert "80 photos, oxford layout, fingerprint " in first
+    assert found[0].startswith("test photos: 20 of 80; ") and found[-1].startswith("test list: ")
     counts = {line.split()[0]: [int(n) for n in line.split()[1:]] for line in table if line.split()[-1].isdigit()}
     assert set(counts) == {"train", "val", "test"}
     assert sum(counts["test"]) == 20 and sum(counts["train"] + counts["val"]) == 60

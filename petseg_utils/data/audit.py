@@ -155,19 +155,20 @@ def known_copy(n_test: int, n_photos: int) -> str:
 def describe(found: Audit) -> str:
     """An audit as lines of text, without the photos of each part, which ``petseg data`` prints first."""
     count = found.photos.sum(axis=1).reindex(PARTS, fill_value=0)
-    known = "; ".join(f"{name} {test:,} of {photos:,}" for name, (test, photos) in KNOWN_COUNTS.items())
+    known = ", ".join(f"{name} {test:,} of {photos:,}" for name, (test, photos) in KNOWN_COUNTS.items())
+    this = f"the {found.known_as} one" if found.known_as in KNOWN_COUNTS else found.known_as
     pairs = found.duplicates
     across = pairs["across"]
     empty = ", ".join(f"{part} {n}" for part, n in found.empty["part"].value_counts().items())
     lines = [
-        f"test photos: {count['test']:,} of {count.sum():,}; these are the counts of: {found.known_as} ({known})",
+        f"test photos: {count['test']:,} of {count.sum():,}; known copies: {known}; by its counts this is {this}",
         "share of pixels in %, photos weighing the same:",
         (100 * found.pixels).round(1).to_string(),
         "sizes in pixels:",
         found.sizes.round(2).to_string(),
         f"empty masks: {len(found.empty)}" + (f" ({empty})" if empty else ""),
-        f"near-duplicates: {len(pairs)} pairs in {pairs['group'].nunique()} groups, {across.sum()} pairs across trainval "
-        f"and test; left out of training for it: {count['excluded']}",
+        f"pairs of near-duplicates: {len(pairs)} in {pairs['group'].nunique()} groups, {across.sum()} of them across "
+        f"trainval and test; left out of training for it: {count['excluded']}",
     ]
     if across.any():
         lines.append(pairs.loc[across, ["first", "second", "rmse"]].round(2).to_string(index=False))
@@ -176,11 +177,14 @@ def describe(found: Audit) -> str:
 
 
 def _describe_order(row: pd.Series) -> str:
-    kinds = ["cats first"] if row["cats_first"] else []
-    if row["rounds"] < row["breeds"]:  # a shuffled list goes back in the alphabet at every other photo
-        kinds.append("breeds by the alphabet" + ("" if row["alphabetical"] else f" in {row['rounds']} rounds"))
-    return (f"{' and '.join(kinds) or 'in no order'}; its last fifth holds {row['tail_breeds']} of {row['breeds']} "
-            f"breeds and {row['tail_cats']:.0%} cats, the whole {row['cats']:.0%}")
+    if row["cats_first"]:
+        kind = "cats first"
+    elif row["rounds"] < row["breeds"]:  # a shuffled list goes back in the alphabet at every other photo
+        kind = "breeds by the alphabet" + ("" if row["alphabetical"] else f", {row['rounds']} rounds")
+    else:
+        kind = "in no order"
+    return (f"{kind}; its last fifth holds {row['tail_breeds']} of {row['breeds']} breeds and {row['tail_cats']:.0%} "
+            f"cats, the whole {row['cats']:.0%}")
 
 
 def _by_part(table: pd.DataFrame) -> pd.DataFrame:
