@@ -110,5 +110,7 @@ def _replace_rows(path: Path, columns: tuple[str, ...], notebook: str, rows: lis
 
 
 def packaged_table(name: str) -> pd.DataFrame:
-    """The ``metrics``, ``groups`` or ``runs`` table of the measured study, oxford-128, as it came with the package."""
-    return read_table(Path(str(files("petseg_utils") / "packaged")), name)
+    """The ``metrics``, ``groups`` or ``runs`` table of the measured study, oxford-128, as it came with the package; or
+    its ``recipe_trials``, one row a run that was trained to choose a learning rate on validation."""
+    folder = Path(str(files("petseg_utils") / "packaged"))
+    return pd.read_csv(folder / "recipe_trials.csv") if name == "recipe_trials" else read_table(folder, name)

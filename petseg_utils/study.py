@@ -17,6 +17,7 @@ from petseg_utils.profiles import Settings
 from petseg_utils.results import read_table, record_runs
 from petseg_utils.synthetic import write_synthetic_pets
 from petseg_utils.training.loop import train
+from petseg_utils.training.recipes import FAMILY_LEARNING_RATES
 from petseg_utils.training.run import NATIVE, Run
 from petseg_utils.training.spec import RunSpec
 from petseg_utils.workspace import Workspace
@@ -77,11 +78,13 @@ class Study:
 
     def spec(self, model: str, **changes: Any) -> RunSpec:
         """The spec of a model of the UNet family as the settings have it, but for ``changes``, fields of
-        :class:`petseg_utils.training.spec.RunSpec`."""
+        :class:`petseg_utils.training.spec.RunSpec`. The settings' learning rate wins over the family's own."""
         s = self.settings
+        family_rate = FAMILY_LEARNING_RATES.get((model, changes.get("recipe", s.recipe)))
         plain: dict[str, Any] = {
             "model": model, "data": self.data.fingerprint, "image_size": s.image_size, "epochs": s.epochs,
-            "options": {"width": s.width, "depth": s.depth}, "recipe": s.recipe, "learning_rate": s.learning_rate,
+            "options": {"width": s.width, "depth": s.depth}, "recipe": s.recipe,
+            "learning_rate": family_rate if s.learning_rate is None else s.learning_rate,
             "batch_size": s.batch_size, "seed": s.seed,
         }
         return RunSpec(**(plain | changes))

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from petseg_utils.classes import BORDER_POLICIES
 from petseg_utils.errors import UsageError
 from petseg_utils.metrics import (
     REDUCTIONS,
@@ -11,11 +10,12 @@ from petseg_utils.metrics import (
     SCORES,
     apply_border,
     bootstrap_intervals,
+    bootstrap_statistic,
     paired_bootstrap,
     reduce_scores,
     resample_weights,
     resampled_scores,
-    score_rows,
+    score_columns,
 )
 
 CHOICES = [(metric, reduction) for metric in SCORES for reduction in REDUCTIONS]
@@ -236,42 +236,8 @@ def test_different_images_are_refused():
         paired_bootstrap(confusions, confusions[::-1], "iou", "dataset")
 
 
-# ----------------------------------------------------------------------------------------------------- table
-
-
-def test_rows_are_tidy_complete_and_in_order():
-    counts, species = random_counts(30)
-    rows = score_rows(counts, species)
-    assert {tuple(row) for row in rows} == {("border", "reduction", "metric", "class", "value", "ci_low", "ci_high")}
-    four = ["background", "cat", "dog", "mean"]
-    expected = [
-        (border, reduction, metric, name)
-        for border in ("ignore", "background", "pet")
-        for reduction in ("dataset", "image")
-        for metric, names in (("iou", four), ("dice", four), ("accuracy", [*four, ""]))
-        for name in names
-    ]
-    assert [(r["border"], r["reduction"], r["metric"], r["class"]) for r in rows] == expected
-    assert len(rows) == 78
-    for row in rows:
-        assert all(type(row[key]) is float for key in ("value", "ci_low", "ci_high"))
-        assert row["ci_low"] <= row["value"] <= row["ci_high"]
-
-
-def test_rows_hold_what_the_functions_say():
-    counts, species = random_counts(30)
-    rows = {(r["border"], r["reduction"], r["metric"], r["class"]): r for r in score_rows(counts, species, seed=4)}
-    for border in BORDER_POLICIES:
-        confusions = apply_border(counts, species, border)
-        for metric, reduction in CHOICES:
-            for name, interval in bootstrap_intervals(confusions, metric, reduction, seed=4).items():
-                row = rows[border, reduction, metric, name]
-                assert (row["value"], row["ci_low"], row["ci_high"]) == interval
-    assert len({rows[border, "dataset", "iou", "mean"]["value"] for border in BORDER_POLICIES}) == 3
-
-
-def test_rows_of_cats_alone_have_no_dog():
-    counts, species = random_counts(30)
-    rows = score_rows(counts[species == 1], species[species == 1])
-    for row in rows:
-        assert np.isnan(row["value"]) == np.isnan(row["ci_low"]) == np.isnan(row["ci_high"]) == (row["class"] == "dog")
+@pytest.mark.parametrize("metric", ["iou", "dice", "accuracy"])
+def test_any_statistic_is_resampled_as_confusions_are(metric):
+    confusions = random_confusions(25)
+    general = bootstrap_statistic(confusions, lambda sums: score_columns(sums, metric), seed=3)
+    assert general == list(bootstrap_intervals(confusions, metric, "dataset", seed=3).values())

@@ -99,7 +99,8 @@ def test_training_prints_the_test_scores_of_its_run(trained, root):
     spec = read_spec(folder / "best.safetensors")
     assert (spec.epochs, spec.options, spec.augmentation) == (1, {"width": 2, "depth": 2}, "five")
     run = Run(spec, folder)
-    expected = reduce_scores(apply_border(run.statistics("test").counts, run.statistics("test").species, "ignore"), "iou", "dataset")
+    test = run.statistics("test")
+    expected = reduce_scores(apply_border(test.counts, test.species, "ignore"), "iou", "dataset")
     scores = trained["scores"]
     assert trained["n_images"] == 20 and trained["border"] == "ignore"
     assert set(scores) == {"dataset", "image"} and set(scores["image"]) == {"iou", "dice", "accuracy"}

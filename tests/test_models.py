@@ -3,12 +3,15 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from making_runs import small_model
+from making_runs import FLOAT32, small_model
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from petseg_utils.errors import UsageError
 from petseg_utils.models import MODEL_NAMES, build_model, count_parameters
 from petseg_utils.models.unet import DoubleConv, UNet, Up
+from petseg_utils.models.unet_resattn import AttentionGate, AttentionPool, ResidualBlock
+from petseg_utils.training.record import count_macs
 
 every_model = pytest.mark.parametrize("name", MODEL_NAMES)
 
@@ -87,7 +90,7 @@ def test_weights_survive_a_file(name, tmp_path):
 def test_unknown_names_are_refused_with_a_sentence():
     with pytest.raises(UsageError, match=r"^unknown model 'unett': choose one of unet"):
         build_model("unett")
-    with pytest.raises(UsageError, match=r"^model 'unet' has no option 'widht': choose among width, depth$"):
+    with pytest.raises(UsageError, match=r"^model 'unet' has no option 'widht': choose among width, depth, skips$"):
         build_model("unet", widht=4)
 
 
@@ -173,3 +176,67 @@ def test_unet_levels_double_in_width():
     model = UNet(width=4, depth=3)
     assert [block[0].out_channels for block in (model.stem, *model.down)] == [4, 8, 16, 32]
     assert [up.reduce.out_channels for up in model.up] == [16, 8, 4]
+
+
+def test_without_skips_the_encoders_maps_do_not_reach_the_decoder():
+    torch.manual_seed(0)
+    model = UNet(width=4, depth=2, skips=False).eval()
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        bottleneck = model.down[1](model.pool[1](model.down[0](model.pool[0](model.stem(images)))))
+        x = bottleneck
+        for up in model.up:
+            x = up.fuse(F.interpolate(up.reduce(x), scale_factor=2, mode="bilinear", align_corners=False))
+        torch.testing.assert_close(model(images), model.head(x))
+    assert count_parameters(model) < count_parameters(UNet(width=4, depth=2))
+
+
+def test_attention_pooling_begins_as_average_pooling_and_can_become_max_pooling():
+    torch.manual_seed(0)
+    x = torch.rand(2, 3, 9, 12) + 0.5
+    pool = AttentionPool(3)
+    torch.testing.assert_close(pool(x), F.avg_pool2d(x, 2))
+    with torch.no_grad():
+        pool.score.weight.copy_(200 * torch.eye(3)[..., None, None])
+        pool.BOUND = 1e4
+        distinct = torch.randperm(108).reshape(1, 3, 6, 6) / 20  # neighbours .05 apart: e^10 decides
+        torch.testing.assert_close(pool(distinct.double().float() * 0.3), F.max_pool2d(distinct * 0.3, 2), atol=0.05,
+                                   rtol=0)
+
+
+def test_attention_pooling_is_a_softmax_over_the_window():
+    torch.manual_seed(0)
+    pool, x = AttentionPool(2), torch.randn(1, 2, 4, 6)
+    with torch.no_grad():
+        pool.score.weight.normal_()
+        scores = pool.scores(x)
+        assert scores.abs().max() < pool.BOUND
+        windows = F.unfold(x, 2, stride=2).reshape(1, 2, 4, -1)
+        weights = F.unfold(scores, 2, stride=2).reshape(1, 2, 4, -1).softmax(dim=2)
+        expected = (windows * weights).sum(dim=2).reshape(1, 2, 2, 3)
+        torch.testing.assert_close(pool(x), expected)
+
+
+def test_an_attention_gate_scales_every_pixel_of_the_skip_by_one_number():
+    torch.manual_seed(0)
+    gate, skip, x = AttentionGate(4), torch.randn(2, 4, 5, 7), torch.randn(2, 4, 5, 7)
+    with torch.no_grad():
+        attention = gate.attention(skip, x)
+        assert attention.shape == (2, 1, 5, 7) and 0 < attention.min() and attention.max() < 1
+        torch.testing.assert_close(gate(skip, x), skip * attention)
+        assert (gate.attention(skip, x + 1) != attention).any()  # the decoder has a say
+
+
+def test_a_residual_block_with_nothing_to_add_passes_its_input_on():
+    block = ResidualBlock(3, 3).eval()
+    with torch.no_grad():
+        block.residual[4].weight.zero_()
+        x = torch.rand(1, 3, 6, 6)
+        torch.testing.assert_close(block(x), x)
+    assert isinstance(block.shortcut, nn.Identity) and not isinstance(ResidualBlock(3, 4).shortcut, nn.Identity)
+
+
+def test_resattn_costs_about_what_the_unet_costs():
+    plain, attentive = (count_macs(build_model(name), 64, FLOAT32) for name in ("unet", "unet-resattn"))
+    assert 1 < attentive / plain < 1.15
+    assert 1 < count_parameters(build_model("unet-resattn")) / count_parameters(build_model("unet")) < 1.15

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from petseg_utils.training.recipes import FAMILY_LEARNING_RATES, RECIPES
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
@@ -44,9 +46,20 @@ def test_ranges_admit_the_pins():
 
 
 def test_packaged_tables_are_those_of_the_measured_study():
-    for name in ("metrics.csv", "runs.csv"):
+    for name in ("metrics.csv", "groups.csv", "runs.csv", "recipe_trials.csv"):
         packaged, measured = ROOT / "petseg_utils" / "packaged" / name, ROOT / "results" / "oxford-128" / name
         assert packaged.read_bytes() == measured.read_bytes(), f"copy {measured} to {packaged}"
+
+
+def test_every_family_had_the_same_number_of_trials_and_uses_the_best():
+    trials = pd.read_csv(ROOT / "results" / "oxford-128" / "recipe_trials.csv")
+    assert trials.groupby("model").size().tolist() == [3, 3]
+    alike = trials.groupby("model")[["learning_rate", "augmentation", "image_size", "epochs", "seed"]]
+    (one, other) = (rows.sort_values("learning_rate").to_numpy().tolist() for _, rows in alike)
+    assert one == other
+    for model, rows in trials.groupby("model"):
+        best = rows.loc[rows["best_val_miou"].idxmax(), "learning_rate"]
+        assert FAMILY_LEARNING_RATES.get((model, "strong"), RECIPES["strong"].learning_rate) == best
 
 
 def test_measured_study_stands_on_the_whole_data_set():
@@ -65,7 +78,7 @@ def test_readme_quotes_the_measured_study():
     readme = (ROOT / "README.md").read_text()
     metrics = pd.read_csv(ROOT / "results" / "oxford-128" / "metrics.csv")
     headline = metrics.query("split == 'test' and metric == 'iou' and `class` == 'mean'")
-    assert len(headline) >= 12  # two runs, three border policies, two reductions
+    assert len(headline) >= 48  # eight runs, three border policies, two reductions
     for row in headline.itertuples():
         quoted = f"{row.value:.3f} [{row.ci_low:.3f}, {row.ci_high:.3f}]"
         lines = [line for line in readme.splitlines() if line.startswith(f"| {row.variant} |")]

@@ -1,4 +1,4 @@
-"""The study's two tables: their columns, whose rows are replaced, and that every number comes from the counts."""
+"""The study's tables: their columns, whose rows are replaced, and that every number comes from the statistics."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,8 @@ from making_runs import subset, train_tiny
 
 from petseg_utils.classes import BORDER_POLICIES
 from petseg_utils.metrics import apply_border, bootstrap_intervals, reduce_scores
-from petseg_utils.results import METRICS_COLUMNS, RUNS_COLUMNS, metric_rows, read_table, record_runs
+from petseg_utils.results import GROUPS_COLUMNS, METRICS_COLUMNS, RUNS_COLUMNS, metric_rows, read_table, record_runs
+from petseg_utils.training.run import NATIVE
 
 # As DESIGN.md has it, word for word.
 CONTRACT = ("study, notebook, run, model, decoder, variant, encoder, recipe, augmentation, label_fraction, seed, "
@@ -33,7 +34,7 @@ def test_the_columns_are_the_contracts(study):
     assert ", ".join(METRICS_COLUMNS) == CONTRACT
     assert (study / "metrics.csv").read_text().splitlines()[0] == CONTRACT.replace(", ", ",")
     assert (study / "runs.csv").read_text().splitlines()[0] == ",".join(RUNS_COLUMNS)
-    for name, columns in (("metrics", METRICS_COLUMNS), ("runs", RUNS_COLUMNS)):
+    for name, columns in (("metrics", METRICS_COLUMNS), ("groups", GROUPS_COLUMNS), ("runs", RUNS_COLUMNS)):
         assert tuple(read_table(study, name).columns) == columns
         assert tuple(read_table(study / "nothing", name).columns) == columns
         assert len(read_table(study / "nothing", name)) == 0
@@ -62,9 +63,10 @@ def test_the_values_are_derived_from_the_counts(study, runs):
     for variant, run in runs.items():
         own = table[table["variant"] == variant]
         for split in ("val", "test"):
+            statistics = run.statistics(split)
             part = own[own["split"] == split].set_index(["border", "reduction", "class", "metric"])
             for policy in BORDER_POLICIES:
-                confusions = apply_border(run.counts(split), run.species(split), policy)
+                confusions = apply_border(statistics.counts, statistics.species, policy)
                 for reduction in ("dataset", "image"):
                     for metric in ("iou", "dice", "accuracy"):
                         intervals = bootstrap_intervals(confusions, metric, reduction)
@@ -74,7 +76,8 @@ def test_the_values_are_derived_from_the_counts(study, runs):
                             assert row["ci_low"] == pytest.approx(intervals[name].ci_low, abs=6e-7, nan_ok=True)
                             assert row["ci_high"] == pytest.approx(intervals[name].ci_high, abs=6e-7, nan_ok=True)
             loss = part.loc[("ignore", "dataset", "", "loss")]
-            assert loss["value"] == pytest.approx(run.record()["loss"][split], abs=6e-7) and np.isnan(loss["ci_low"])
+            assert loss["value"] == pytest.approx(statistics.mean_loss, abs=6e-7)
+            assert loss["ci_low"] <= loss["value"] <= loss["ci_high"]
 
 
 def test_runs_table_has_one_row_a_run(study, runs):
@@ -97,7 +100,7 @@ def test_a_notebooks_rows_are_replaced_and_not_doubled(notebook, tmp_path, runs)
         files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     record_runs(tmp_path, "mine", notebook, "synthetic", runs)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
-    assert len(read_table(tmp_path, "metrics")) == len(runs) * 2 * 79
+    assert len(read_table(tmp_path, "metrics")) == len(runs) * 2 * (78 + 12 + 2)
     assert len(read_table(tmp_path, "runs")) == len(runs)
     record_runs(tmp_path, "mine", notebook, "synthetic", {"plain": runs["plain"]})
     assert read_table(tmp_path, "runs")["variant"].tolist() == ["plain"]
@@ -105,13 +108,13 @@ def test_a_notebooks_rows_are_replaced_and_not_doubled(notebook, tmp_path, runs)
 
 
 def test_other_notebooks_rows_are_kept_to_the_letter(study, runs):
-    first = {name: (study / name).read_text().splitlines() for name in ("metrics.csv", "runs.csv")}
+    first = {name: (study / name).read_text().splitlines() for name in ("metrics.csv", "groups.csv", "runs.csv")}
     record_runs(study, "mine", "01_data_preparation", "synthetic", {"later": runs["plain"]})
     record_runs(study, "mine", "03_autoencoders", "synthetic", {"later": runs["plain"]})
     for name, lines in first.items():
         now = (study / name).read_text().splitlines()
         assert [line for line in now[1:] if line.startswith("mine,02_unet,")] == lines[1:]
-    for name in ("metrics", "runs"):  # in the notebooks' order, whichever ran first
+    for name in ("metrics", "groups", "runs"):  # in the notebooks' order, whichever ran first
         assert read_table(study, name)["notebook"].drop_duplicates().tolist() == [
             "01_data_preparation", "02_unet", "03_autoencoders"]
 
@@ -133,7 +136,7 @@ def test_text_stays_text_and_numbers_numbers(tmp_path, runs):
 
 
 def test_reading_what_was_written_gives_it_back(study):
-    for name in ("metrics", "runs"):
+    for name in ("metrics", "groups", "runs"):
         table = read_table(study, name)
         assert table.to_csv(index=False) == (study / f"{name}.csv").read_text()
 
@@ -141,3 +144,35 @@ def test_reading_what_was_written_gives_it_back(study):
 def test_metric_rows_know_the_contracts_columns_only(runs):
     for row in metric_rows(runs["plain"]):
         assert set(row) <= set(METRICS_COLUMNS)
+
+
+def test_groups_hold_the_scores_of_the_photos_they_name(study, runs):
+    table = read_table(study, "groups")
+    statistics = runs["plain"].statistics("test")
+    own = table[table["variant"] == "plain"]
+    assert set(own[own["grouping"] == "breed"]["group"]) == set(statistics.breeds)
+    for breed in set(statistics.breeds.tolist()):
+        chosen = statistics.select(statistics.breeds == breed)
+        expected = reduce_scores(apply_border(chosen.counts, chosen.species, "ignore"), "iou", "dataset")["mean"]
+        (row,) = own.query("group == @breed and metric == 'iou' and `class` == 'mean'").itertuples()
+        assert row.value == pytest.approx(expected, abs=6e-7) and row.n_images == len(chosen)
+
+
+def test_scores_at_native_size_stand_beside_those_of_the_same_photos(runs, tmp_path):
+    run = runs["another seed"]
+    test = run.statistics("test")
+    assert "resolution" not in set(pd_groups(tmp_path / "without", run)["grouping"])
+    run.write_statistics(NATIVE, test.select(np.arange(3)))
+    try:
+        groups = pd_groups(tmp_path / "with", run).query("grouping == 'resolution'")
+    finally:
+        (run.folder / "statistics-native.npz").unlink()
+    assert groups["group"].unique().tolist() == ["native size", "the same photos in the study's copy"]
+    assert set(groups["n_images"]) == {3}
+    one, other = (rows["value"].to_numpy() for _, rows in groups.groupby("group"))
+    np.testing.assert_array_equal(one, other)  # here the two are the same predictions
+
+
+def pd_groups(folder, run):
+    record_runs(folder, "mine", "02_unet", "synthetic", {"run": run})
+    return read_table(folder, "groups")

@@ -107,3 +107,16 @@ def test_bad_values_are_refused_with_a_sentence(name, value, sentence):
 
 def test_the_smallest_good_values_are_taken():
     dataclasses.replace(PLAIN, image_size=32, epochs=1, batch_size=2, seed=0, learning_rate=1e-9)
+
+
+def test_class_weights_stand_in_for_the_recipes():
+    spec = RunSpec(model="unet", data="x", image_size=64, epochs=1, class_weights=(0.1, 1.0, 1.0))
+    assert spec.get_recipe().class_weights == (0.1, 1.0, 1.0)
+    assert RunSpec.from_json(spec.to_json()) == spec  # JSON has lists
+    assert spec.run_name != RunSpec(model="unet", data="x", image_size=64, epochs=1).run_name
+
+
+@pytest.mark.parametrize("weights", [(1.0, 1.0), (0.0, 1.0, 1.0), (1.0, -1.0, 1.0), (1.0, float("nan"), 1.0)])
+def test_class_weights_that_cannot_be_are_refused(weights):
+    with pytest.raises(UsageError, match="^class_weights are .*: give 3 numbers greater than 0$"):
+        RunSpec(model="unet", data="x", image_size=64, epochs=1, class_weights=weights)

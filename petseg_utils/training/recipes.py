@@ -34,6 +34,8 @@ RECIPES = {
     "paper": Recipe("adam", 1e-4, 1e-4, "plateau", (0.1, 1.0, 1.0)),
     "strong": Recipe("adamw", 3e-3, 1e-2, "one-cycle", (1.0, 1.0, 1.0)),
 }
+# Where a family's own validation trials chose another rate than the recipe's (results/oxford-128/recipe_trials.csv).
+FAMILY_LEARNING_RATES = {("unet-resattn", "strong"): 1e-3}
 
 
 def get_recipe(name: str) -> Recipe:

@@ -1,0 +1,69 @@
+"""Which runs the notebooks train, and that an ablation changes one thing."""
+
+import dataclasses
+
+import pytest
+
+from petseg_utils.errors import UsageError
+from petseg_utils.profiles import resolve
+from petseg_utils.study import Study
+from petseg_utils.training.recipes import FAMILY_LEARNING_RATES, get_recipe
+from petseg_utils.variants import unet_ablations, unet_specs
+
+
+@pytest.fixture(scope="module")
+def studies(synthetic_data):
+    def study(**changes):
+        made = Study(resolve("smoke", **({"learning_rate": None} | changes)), "mine")
+        made.__dict__["data"] = synthetic_data  # as if it had been opened
+        return made
+
+    return study
+
+
+def differences(one, other):
+    return {f.name for f in dataclasses.fields(one) if getattr(one, f.name) != getattr(other, f.name)}
+
+
+def test_small_profiles_train_one_run_of_each_family(studies):
+    specs = unet_specs(studies())
+    assert {name: spec.model for name, spec in specs.items()} == {"UNet": "unet", "UNet-ResAttn": "unet-resattn"}
+    assert unet_ablations(studies()) == {} and unet_ablations(studies(rows="main")) == {}
+
+
+@pytest.mark.parametrize("rows", ["main", "all"])
+def test_large_profiles_train_both_recipes_with_and_without_augmentation(rows, studies):
+    specs = unet_specs(studies(rows=rows))
+    cells = {(spec.model, spec.recipe, spec.augmentation) for spec in specs.values()}
+    assert len(specs) == len(cells) == len({spec.run_name for spec in specs.values()}) == 8
+    assert specs["UNet-ResAttn, paper, augmented"].recipe == "paper"
+    assert specs["UNet-ResAttn, paper, augmented"].augmentation == "five"
+
+
+def test_an_ablation_changes_one_thing(studies):
+    specs = unet_ablations(studies(rows="all", ablation_epochs=2))
+    baseline = specs.pop("baseline")
+    assert baseline.epochs == 2 and len(specs) >= 4
+    for name, spec in specs.items():
+        assert len(differences(spec, baseline)) == 1, name
+    assert specs["no skip connections"].options["skips"] is False
+    assert specs["background weighted .1"].get_recipe().class_weights == get_recipe("paper").class_weights
+    assert {specs[f"border trained as {policy}"].border for policy in ("background", "pet")} == {"background", "pet"}
+
+
+def test_a_familys_own_learning_rate_gives_way_to_the_settings(studies):
+    own = FAMILY_LEARNING_RATES["unet-resattn", "strong"]
+    assert studies().spec("unet-resattn").get_recipe().learning_rate == own
+    assert studies().spec("unet-resattn", recipe="paper").get_recipe() == get_recipe("paper")
+    assert studies().spec("unet").get_recipe() == get_recipe("strong")
+    assert studies(learning_rate=0.5).spec("unet-resattn").get_recipe().learning_rate == 0.5
+
+
+def test_unknown_rows_are_refused():
+    with pytest.raises(UsageError, match="^unknown rows 'some': choose one of families, main, all$"):
+        resolve("smoke", rows="some")
+
+
+def test_native_photos_need_a_folder(studies):
+    with pytest.raises(UsageError, match="^native_root is None: give the folder"):
+        _ = studies().native_data
