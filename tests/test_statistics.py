@@ -47,7 +47,8 @@ def test_rows_are_tidy_complete_and_in_order():
         for metric, names in (("iou", four), ("dice", four), ("accuracy", [*four, ""]))
         for name in names
     ]
-    expected += [(border, "dataset", "boundary_iou", name) for border in ("ignore", "background", "pet") for name in four]
+    policies = ("ignore", "background", "pet")
+    expected += [(border, "dataset", "boundary_iou", name) for border in policies for name in four]
     expected += [("ignore", "dataset", "loss", ""), ("ignore", "dataset", "ece", "")]
     assert [(r["border"], r["reduction"], r["metric"], r["class"]) for r in rows] == expected
     for row in rows:
