@@ -4,23 +4,41 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+# Machines that go away: what is kept, and a disk for what can be made again. Drive takes thousands of small files
+# badly, and Kaggle stores every file of its working folder with the notebook.
+_MOUNTED = (
+    (Path("/content/drive/MyDrive/petseg"), Path("/content/petseg-scratch")),  # Colab, with Drive mounted
+    (Path("/kaggle/working"), Path("/tmp/petseg-scratch")),
+)
+
 
 @dataclass(frozen=True)
 class Workspace:
-    """Folders under one root: ``notebooks`` and ``data`` are read; ``cache``, ``runs``, ``executed``, ``results`` and
-    ``figures`` are written."""
+    """Folders of one study after another: ``notebooks`` and ``data`` are read; ``cache``, ``runs``, ``executed``,
+    ``results`` and ``figures`` are written.
+
+    Attributes:
+        root: holds them all.
+        scratch: holds ``data`` and ``cache`` instead, where they are better kept apart from the root.
+    """
 
     root: Path
+    scratch: Path | None = None
 
     @classmethod
     def find(cls) -> "Workspace":
-        """``PETSEG_ROOT`` from the environment, else the checkout around the current folder, else that folder."""
+        """``PETSEG_ROOT`` from the environment, else the checkout around the current folder, else the folder that
+        outlives the machine (on Colab ``MyDrive/petseg`` if Drive is mounted, on Kaggle ``/kaggle/working``), else the
+        current folder."""
         if os.environ.get("PETSEG_ROOT"):
             return cls(Path(os.environ["PETSEG_ROOT"]).expanduser().resolve())
         here = Path.cwd().resolve()
         for folder in (here, *here.parents):
             if (folder / "petseg_utils").is_dir() and (folder / "notebooks").is_dir():
                 return cls(folder)
+        for kept, scratch in _MOUNTED:
+            if kept.parent.is_dir():
+                return cls(kept, scratch)
         return cls(here)
 
     @property
@@ -29,11 +47,11 @@ class Workspace:
 
     @property
     def data(self) -> Path:
-        return self.root / "data"
+        return (self.scratch or self.root) / "data"
 
     @property
     def cache(self) -> Path:
-        return self.root / "cache"
+        return (self.scratch or self.root) / "cache"
 
     @property
     def runs(self) -> Path:
