@@ -42,10 +42,10 @@ def test_the_columns_are_the_contracts(study):
 
 def test_every_score_is_there_once(study, runs):
     table = read_table(study, "metrics")
-    assert len(table) == len(runs) * 2 * (78 + 1)  # runs, splits, scores and loss
+    assert len(table) == len(runs) * 2 * (78 + 12 + 2)  # runs, splits; counts, outlines, loss and calibration
     names = ["run", "variant", "split", "border", "reduction", "class", "metric"]
     assert not table.duplicated(names).any()
-    assert set(table["metric"]) == {"iou", "dice", "accuracy", "loss"}
+    assert set(table["metric"]) == {"iou", "dice", "accuracy", "boundary_iou", "loss", "ece"}
     assert set(table["border"]) == set(BORDER_POLICIES)
     assert table["perturbation"].eq("").all() and table["prompt"].eq("").all()
     for variant, run in runs.items():
