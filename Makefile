@@ -20,8 +20,9 @@ notebooks: $(READY)  ## store the outputs of a quick run in the notebooks
 	PETSEG_PROFILE=quick $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
 		--ExecutePreprocessor.record_timing=False --ExecutePreprocessor.timeout=1800 $(NOTEBOOKS)
 
-bench: $(READY)  ## ratios, each side by side in one run
-	$(BIN)/python benchmarks/bench.py
+bench: $(READY)  ## ratios, each side by side in one run (ARGS="step metric" for some of them)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	$(BIN)/python benchmarks/bench.py $(ARGS)
 
 clean:
 	rm -rf .venv cache executed
