@@ -8,10 +8,18 @@ LIMIT = round(DUPLICATE_RMSE**2 * THUMBNAIL * THUMBNAIL * 3)  # sum of squared d
 
 
 def brute_force_pairs(thumbnails: np.ndarray) -> list[tuple[int, int]]:
-    """All pairs below the threshold: every photo is compared with all later ones, in whole numbers."""
-    flat = thumbnails.reshape(len(thumbnails), -1).astype(np.int16)
-    return [(i, int(j)) for i in range(len(flat))
-            for j in i + 1 + np.flatnonzero(np.square(flat[i + 1 :] - flat[i], dtype=np.int32).sum(axis=1) < LIMIT)]
+    """All pairs below the threshold, first < second, in order: every photo is compared with every other.
+
+    Whole numbers in double precision: ||a||^2 + ||b||^2 - 2 ab is exact.
+    """
+    flat = thumbnails.reshape(len(thumbnails), -1).astype(np.float64)
+    norms = (flat**2).sum(axis=1)
+    pairs = []
+    for start in range(0, len(flat), 512):
+        block = slice(start, start + 512)
+        rows, columns = np.nonzero(norms[block, None] + norms - 2 * flat[block] @ flat.T < LIMIT)
+        pairs += [(i + start, j) for i, j in zip(rows.tolist(), columns.tolist(), strict=True) if i + start < j]
+    return pairs
 
 
 def at_distance(thumbnail: np.ndarray, squared: int, rng: np.random.Generator) -> np.ndarray:

@@ -99,7 +99,7 @@ def duplicate_pairs(data: PetData) -> pd.DataFrame:
     cache was built, so the pairs are those that made the manifest, whatever the image size.
     """
     manifest = data.manifest
-    rows = np.flatnonzero((manifest["duplicate_of"] != "") | manifest["name"].isin(set(manifest["duplicate_of"])))
+    rows = np.flatnonzero(data.repeats)
     small = [thumbnail(data.original_image(row)) for row in rows.tolist()]
     thumbnails = np.array(small, dtype=np.uint8).reshape(-1, THUMBNAIL, THUMBNAIL, 3)
     pairs = near_duplicates(thumbnails)
