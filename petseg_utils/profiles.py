@@ -66,7 +66,7 @@ PROFILES: dict[str, dict[str, Any]] = {
              "rows": "all", "ablation_epochs": 30},
     "oxford-128": {"dataset": "oxford", "image_size": 128,
                    "width": 16, "depth": 4, "epochs": 26, "batch_size": 32, "recipe": "strong",
-                   "rows": "all", "ablation_epochs": 5},
+                   "rows": "all", "ablation_epochs": 4},
 }
 DATASETS = ("synthetic", "oxford")
 ROWS = ("families", "main", "all")
