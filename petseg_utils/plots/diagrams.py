@@ -46,7 +46,7 @@ def draw_unet(width: int, depth: int, image_size: int, model: str = "unet") -> F
         down = ((left + right) / 2 - 0.5 if last else left + 0.8, y - 0.72)
         up = ((left + right) / 2 + 0.5 if last else right - 0.8, y - 0.72)
         _arrow(axes, (left, y - 0.28), down, parts.pooling if level == 0 else "", "-", side=-1)
-        _arrow(axes, up, (right, y - 0.28), "1 x 1 conv,\nbilinear x 2" if level == 0 else "", "-", side=1)
+        _arrow(axes, up, (right, y - 0.28), "1 x 1 conv, bilinear x 2" if level == 0 else "", "-", side=1)
     for x, side, text in ((-0.75, -1, "photo"), (right_end + 0.75, 1, "logits, by a\n1 x 1 conv")):
         axes.text(x + 0.15 * side, 0, f"3 x {image_size} x {image_size}\n{text}", ha="right" if side < 0 else "left",
                   va="center", fontsize=9)
@@ -65,5 +65,5 @@ def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], tex
     axes.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=10, linestyle=line, color="0.3"))
     if text:
         x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
-        axes.text(x + 0.34 * side, y - 0.12 if side else y + 0.08, text, fontsize=8, color="0.3",
+        axes.text(x + 0.34 * side, y - 0.04 if side else y + 0.08, text, fontsize=8, color="0.3",
                   va="center" if side else "bottom", ha={-1: "right", 0: "center", 1: "left"}[side])

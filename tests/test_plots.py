@@ -1,0 +1,76 @@
+"""Figures draw what they are given, also where a table lacks something; nothing here looks at pixels of a figure."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from petseg_utils import plots
+from petseg_utils.plots.maps import ERROR_COLOURS
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    plt.close("all")
+
+
+def texts(figure):
+    return {text.get_text() for axes in figure.axes for text in axes.texts}
+
+
+@pytest.mark.parametrize("model, part", [("unet", "max pool 2 x 2"), ("unet-resattn", "attention pool 2 x 2")])
+def test_a_drawn_unet_has_every_maps_shape(model, part):
+    drawn = texts(plots.draw_unet(4, 2, 64, model))
+    assert part in drawn and "16 x 16 x 16\nbottleneck" in drawn
+    for shape in ("4 x 64 x 64", "8 x 32 x 32"):
+        assert any(text.startswith(shape + "\n") for text in drawn)
+
+
+def test_errors_are_coloured_by_kind_and_the_border_is_never_wrong():
+    mask = np.array([[0, 0, 1, 1, 2, 3]], dtype=np.uint8)
+    prediction = np.array([[0, 2, 0, 2, 2, 1]], dtype=np.uint8)
+    picture = plots.error_picture(np.full((1, 6, 3), 90, np.uint8), mask, prediction)
+    kinds = {colour: name for name, colour in ERROR_COLOURS.items()}
+    assert [kinds.get(tuple(pixel.tolist())) for pixel in picture[0]] == [
+        None, "pet invented", "pet missed", "wrong species", None, None]
+    plots.error_grid([np.zeros((1, 6, 3), np.uint8)], [mask], {"UNet": [prediction]})
+
+
+def test_reliability_leaves_empty_bins_out():
+    bins = np.zeros((15, 3))
+    bins[[9, 14]] = [[10, 6.3, 5], [90, 88, 85]]
+    upper, _ = plots.plot_reliability({"UNet": bins}).axes
+    (line,) = [line for line in upper.lines if line.get_label() == "UNet"]
+    assert np.allclose(line.get_xydata(), [[0.63, 0.5], [88 / 90, 85 / 90]])
+
+
+def groups():
+    rows = [("UNet", "pug", 0.6), ("UNet", "Birman", 0.8), ("UNet-ResAttn", "pug", 0.7)]
+    return pd.DataFrame([{"variant": variant, "grouping": "breed", "group": group, "metric": "iou", "class": "mean",
+                          "n_images": 10, "value": value, "ci_low": value - 0.1, "ci_high": value + 0.1}
+                         for variant, group, value in rows])
+
+
+def test_breeds_are_sorted_by_the_first_variant_and_may_be_missing_in_another():
+    (axes,) = plots.plot_groups(groups(), "breed", ["UNet", "UNet-ResAttn"]).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["Birman, 10", "pug, 10"]
+
+
+def test_variants_keep_the_tables_order():
+    rows = groups().assign(split="test", reduction="dataset", border="ignore")
+    (axes,) = plots.plot_variants(rows.drop_duplicates("variant")).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["UNet", "UNet-ResAttn"]
+
+
+def test_error_by_distance_leaves_gaps_where_there_is_no_pixel():
+    shares = np.array([0.1, np.nan, 0.2])
+    (axes,) = plots.plot_error_by_distance(np.arange(-1, 2), {"UNet": {"pet or background": shares}}).axes
+    assert np.isnan(axes.lines[0].get_ydata()[1])
+
+
+def test_maps_of_any_size_are_stretched_to_the_photo():
+    figure = plots.map_grid([np.zeros((8, 8, 3), np.uint8)], {"4 x 4": [np.ones((4, 4))]}, label="attention",
+                            pixel=(3, 4), squares={"4 x 4": [5]})
+    (image,) = figure.axes[1].images
+    assert list(image.get_extent()) == [-0.5, 7.5, 7.5, -0.5]
