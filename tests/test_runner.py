@@ -1,15 +1,22 @@
 """Running notebooks headless, on notebooks of a line or two: their order, their parameters, and how they fail."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 
 import nbformat
+import pandas as pd
 import papermill
 import pytest
-from making_runs import assert_sentence, write_notebook
+from filelock import FileLock
+from making_runs import CLOCK_COLUMNS, assert_sentence, write_notebook
 from papermill.exceptions import PapermillExecutionError
 
 from petseg_utils.errors import DataError, PetsegError, TrainingError, UsageError
 from petseg_utils.runner import NotebookError, check_parameters, run_notebooks, select_notebooks
+from petseg_utils.training.loop import ORPHAN_SECONDS
 from petseg_utils.workspace import Workspace
 
 PARAMETERS = "EPOCHS = None  # the profile's\nSEED = 0"
@@ -139,3 +146,49 @@ def test_a_dead_kernel_is_told_in_a_sentence(workspace):
     with pytest.raises(NotebookError) as raised:
         run_notebooks(workspace, "mine", [path], {})
     assert_sentence(str(raised.value), "the kernel of notebook 01_first died, as one does when memory runs out; see")
+
+
+TRAINING = """
+from petseg_utils.profiles import resolve
+from petseg_utils.study import Study
+study = Study(resolve(PROFILE, data_root=DATA_ROOT, epochs=EPOCHS, width=2, depth=2), "mine")
+study.record("02_training", {"UNet": study.train(study.spec("unet", augmentation="five"))})
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a signal that cannot be caught")
+def test_a_killed_study_goes_on_after_the_epoch_that_it_had_reached(synthetic_root, tmp_path):
+    killed, undisturbed = Workspace(tmp_path / "killed"), Workspace(tmp_path / "undisturbed")
+    for workspace in (killed, undisturbed):
+        add(workspace, "02_training", TRAINING, parameters="PROFILE = 'auto'\nDATA_ROOT = None\nEPOCHS = None")
+    command = [sys.executable, "-m", "petseg_utils", "study", "--profile", "smoke", "--name", "mine",
+               "--data-root", synthetic_root, "--set", "EPOCHS=16"]
+    study = subprocess.Popen(command, env=os.environ | {"PETSEG_ROOT": str(killed.root)})
+    try:
+        deadline = time.monotonic() + 900
+        while len(history(killed)) < 3:
+            assert study.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        study.kill()  # SIGKILL: its kernel is an orphan now, in the midst of training
+        study.wait()
+    (lock,) = killed.runs.glob(".*.lock")
+    with FileLock(lock, timeout=ORPHAN_SECONDS):  # the orphan notices, however busy it is
+        before = history(killed)
+    assert 3 <= len(before) < 16 and not list(killed.runs.glob("*/run.json"))
+
+    for workspace in (killed, undisturbed):
+        run_notebooks(workspace, "mine", select_notebooks(workspace), {
+            "PROFILE": "smoke", "DATA_ROOT": str(synthetic_root), "EPOCHS": 16})
+    kept = len(before) - 1  # the last row may stand in the table before its checkpoint
+    pd.testing.assert_frame_equal(history(killed)[:kept], before[:kept])  # seconds too: not done again
+    one, other = history(killed), history(undisturbed)
+    pd.testing.assert_frame_equal(one.drop(columns=CLOCK_COLUMNS), other.drop(columns=CLOCK_COLUMNS))
+    one, other = (workspace.results("mine") / "metrics.csv" for workspace in (killed, undisturbed))
+    assert one.read_bytes() == other.read_bytes()
+
+
+def history(workspace):
+    """The history of the workspace's only run, so far."""
+    files = list(workspace.runs.glob("*/history.csv"))
+    return pd.read_csv(files[0]) if files else pd.DataFrame()
