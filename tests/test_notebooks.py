@@ -2,13 +2,13 @@
 
 import ast
 import json
+import re
 from pathlib import Path
 
-import nbformat
 import papermill
 import pytest
+from reading_notebooks import NOTEBOOKS, code_cells, read, tags
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 HEADINGS = ("## Setup", "## What we learned", "## Exercises", "## References")
 
 
@@ -19,15 +19,7 @@ def path(request):
 
 @pytest.fixture
 def notebook(path):
-    return nbformat.read(path, as_version=4)
-
-
-def tags(cell):
-    return cell.metadata.get("tags", [])
-
-
-def code_cells(notebook):
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return read(path)
 
 
 def test_there_are_notebooks():
@@ -44,6 +36,12 @@ def test_has_the_sections_of_a_lesson(notebook):
     prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     for heading in HEADINGS:
         assert heading in prose
+
+
+def test_links_to_files_lead_somewhere(path, notebook):
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    for target in re.findall(r"\]\(([^)]+)\)", prose):
+        assert target.startswith("https://") or (path.parent / target).is_file(), target
 
 
 def test_has_one_parameters_cell_of_literals_only(notebook):
@@ -68,7 +66,7 @@ def test_every_parameter_is_used(notebook):
 
 def test_setup_cell_is_the_same_everywhere(notebook):
     (setup,) = [cell.source for cell in code_cells(notebook) if "setup" in tags(cell)]
-    (first,) = [cell.source for cell in code_cells(nbformat.read(NOTEBOOKS[0], 4)) if "setup" in tags(cell)]
+    (first,) = [cell.source for cell in code_cells(read(NOTEBOOKS[0])) if "setup" in tags(cell)]
     assert setup == first
 
 
