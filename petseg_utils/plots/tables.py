@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from petseg_utils.classes import BACKGROUND, CAT, DOG
 from petseg_utils.plots.style import display_colour
@@ -67,30 +68,37 @@ def plot_histories(histories: dict[str, pd.DataFrame]) -> Figure:
     """Training loss, validation loss and validation mIoU of runs over their epochs."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
     for colour, (name, history) in zip(sns.color_palette("colorblind"), histories.items(), strict=False):
-        left.plot(history["epoch"], history["train_loss"], color=colour, label=f"{name}, training")
-        left.plot(history["epoch"], history["val_loss"], color=colour, linestyle="--", label=f"{name}, validation")
+        left.plot(history["epoch"], history["train_loss"], color=colour)
+        left.plot(history["epoch"], history["val_loss"], color=colour, linestyle="--")
         right.plot(history["epoch"], history["val_miou"], color=colour, label=name)
         best = history.iloc[int(history["val_miou"].argmax())]
         right.plot(best["epoch"], best["val_miou"], "o", color=colour)
     left.set(xlabel="epoch", ylabel="cross-entropy (nats per pixel)", ylim=(0, None))
     right.set(xlabel="epoch", ylabel="validation mIoU, border ignored", ylim=(0, 1))
-    for axes in (left, right):
-        axes.legend(frameon=False, fontsize=9)
+    left.legend(handles=[Line2D([], [], color="0.3", label="training"),
+                         Line2D([], [], color="0.3", linestyle="--", label="validation")], frameon=False, fontsize=9)
+    right.legend(frameon=False, fontsize=9)
     return figure
 
 
 def plot_cost(metrics: pd.DataFrame, runs: pd.DataFrame, split: str = "test") -> Figure:
-    """Test mIoU (border ignored) against multiply-accumulates a photo; the area grows with trainable parameters."""
+    """Test mIoU (border ignored) against multiply-accumulates a photo: a marker for each model, a colour for each way
+    to train it; the area grows with trainable parameters."""
     rows = select(metrics, split=split, reduction="dataset", metric="iou", class_="mean", border="ignore")
     rows = rows.merge(runs[["run", "notebook", "macs", "trainable_parameters"]], on=["run", "notebook"])
-    figure, axes = plt.subplots(figsize=(7, 3.6))
-    giga = rows["macs"] / 1e9
+    markers = dict(zip(dict.fromkeys(rows["model"]), "osD^vP*X<>", strict=False))
+    ways = dict.fromkeys(zip(rows["recipe"], rows["augmentation"], strict=True))
+    colours = dict(zip(ways, sns.color_palette("colorblind"), strict=False))
+    figure, axes = plt.subplots(figsize=(9, 0.8 + max(3.2, 0.3 * len(rows))))
+    giga, areas = rows["macs"] / 1e9, 30 + rows["trainable_parameters"] / 2e4
     errors = np.clip([rows["value"] - rows["ci_low"], rows["ci_high"] - rows["value"]], 0, None)
-    axes.errorbar(giga, rows["value"], yerr=errors, fmt="none", ecolor="0.5", elinewidth=1)
-    axes.scatter(giga, rows["value"], s=30 + rows["trainable_parameters"] / 2e4, alpha=0.7)
-    for x, y, name in zip(giga, rows["value"], rows["variant"], strict=True):
-        axes.annotate(name, (x, y), xytext=(10, -4), textcoords="offset points", fontsize=9)
+    columns = ("model", "recipe", "augmentation", "variant", "value")
+    points = zip(giga, areas, errors.T, *(rows[column] for column in columns), strict=True)
+    for x, area, error, model, recipe, augmentation, variant, value in points:
+        colour = colours[recipe, augmentation]
+        axes.errorbar(x, value, yerr=error[:, None], fmt="none", ecolor=colour, elinewidth=1)
+        axes.scatter(x, value, s=area, alpha=0.7, color=colour, marker=markers[model], label=variant)
     axes.set(xlabel="billion multiply-accumulates a photo", ylabel=f"mIoU on {split}, border ignored",
-             xlim=(0, 1.6 * giga.max()))
-    axes.margins(y=0.3)
+             xlim=(0, 1.1 * giga.max()))
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
     return figure
