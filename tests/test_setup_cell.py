@@ -102,7 +102,7 @@ def test_a_notebook_alone_installs_the_wheel_beside_it_and_keeps_the_machines_to
     after = versions(run)
     assert Path(after.pop("petseg_utils")).is_relative_to(tmp_path / "venv")  # the wheel's, not the checkout's
     assert after == FOREIGN
-    assert (tmp_path / "empty" / "results").is_dir()  # beside the notebook, as no other root is named
+    assert (tmp_path / "empty" / "cache").is_dir()  # beside the notebook, as no other root is named
 
 
 def test_a_package_that_asks_for_another_torch_is_refused(run, tmp_path, monkeypatch):
