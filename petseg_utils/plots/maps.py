@@ -59,13 +59,15 @@ def error_grid(images: Sequence[np.ndarray], masks: Sequence[np.ndarray],
 
 
 def map_grid(images: Sequence[np.ndarray], maps: dict[str, Sequence[np.ndarray]], *, label: str,
-             pixel: tuple[int, int] | None = None, squares: dict[str, Sequence[int]] | None = None) -> Figure:
+             stretch: bool = False, pixel: tuple[int, int] | None = None,
+             squares: dict[str, Sequence[int]] | None = None) -> Figure:
     """Photos, and maps of numbers in [0, 1] beside them, stretched to the photo.
 
     Args:
         images: uint8 (H, W, 3) RGB each.
         maps: by title, a float (h, w) in [0, 1] for each photo; h and w may be smaller than the photo.
         label: what the numbers are.
+        stretch: let the colours of each column run from its lowest to its highest number, and write them above it.
         pixel: (row, column) of the photos to mark.
         squares: by title, the side in pixels of a square to draw around ``pixel``, for each photo.
     """
@@ -75,9 +77,11 @@ def map_grid(images: Sequence[np.ndarray], maps: dict[str, Sequence[np.ndarray]]
         height, width = image.shape[:2]
         show_image(axes[i, 0], image, "photo" if i == 0 else "")
         for j, (title, of_photos) in enumerate(maps.items(), start=1):
-            drawn = axes[i, j].imshow(of_photos[i], vmin=0, vmax=1, cmap="magma", interpolation="nearest",
+            low, high = (np.min(of_photos), np.max(of_photos)) if stretch else (0, 1)
+            drawn = axes[i, j].imshow(of_photos[i], vmin=low, vmax=high, cmap="magma", interpolation="nearest",
                                       extent=(-0.5, width - 0.5, height - 0.5, -0.5))
-            axes[i, j].set_title(title if i == 0 else "")
+            if i == 0:
+                axes[i, j].set_title(f"{title}\n{low:.2f} to {high:.2f}" if stretch else title)
             axes[i, j].set_axis_off()
             if squares and pixel:
                 side = squares[title][i]
@@ -85,5 +89,7 @@ def map_grid(images: Sequence[np.ndarray], maps: dict[str, Sequence[np.ndarray]]
                                                edgecolor="white", linestyle="--"))
         if pixel:
             axes[i, 0].plot(pixel[1], pixel[0], "+", color="white", markersize=14, markeredgewidth=2)
-    figure.colorbar(drawn, ax=axes, shrink=0.8, label=label)
+    bar = figure.colorbar(drawn, ax=axes, shrink=0.8, label=label)
+    if stretch:
+        bar.set_ticks([*drawn.get_clim()], labels=["lowest", "highest"])
     return figure

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from petseg_utils.plots.tables import select
 
@@ -46,6 +47,7 @@ def plot_error_by_distance(distances: np.ndarray, errors: dict[str, dict[str, np
     axes.text(0, 1.02, "band", ha="center", va="bottom", fontsize=9, color="0.4", transform=axes.get_xaxis_transform())
     axes.set(xlabel="distance to the border band in pixels: inside the pet (-), outside (+)",
              ylabel="share that is wrong", ylim=(0, None), xlim=(distances[0], distances[-1]))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, fontsize=9)
     return figure
 
@@ -71,7 +73,7 @@ def plot_groups(groups: pd.DataFrame, grouping: str, variants: Sequence[str], me
         axes.errorbar(of["value"], y, xerr=np.clip([low, high], 0, None), fmt="os^D"[j % 4], markersize=4, color=colour,
                       elinewidth=1.2, label=variant)
     axes.set_yticks(range(len(order)), [f"{name}, {n:.0f}" for name, n in first.loc[order, "n_images"].items()])
-    axes.invert_yaxis()
+    axes.set_ylim(len(order) - 0.4, -0.6)
     name = {"iou": "IoU", "boundary_iou": "boundary IoU"}[metric]
     axes.set_xlabel(f"{name} on test, mean of the group's classes, border ignored")
     axes.grid(axis="y", visible=False)
