@@ -58,7 +58,7 @@ PROFILES: dict[str, dict[str, Any]] = {
     "smoke": {"dataset": "synthetic", "n_trainval": 60, "n_test": 20, "image_size": 64,
               "width": 4, "depth": 3, "epochs": 2, "batch_size": 8, "recipe": "strong"},
     "quick": {"dataset": "synthetic", "n_trainval": 960, "n_test": 240, "image_size": 96,
-              "width": 8, "depth": 4, "epochs": 12, "batch_size": 16, "recipe": "strong", "learning_rate": 1e-3},
+              "width": 8, "depth": 4, "epochs": 9, "batch_size": 16, "recipe": "strong", "learning_rate": 1e-3},
     "gpu": {"dataset": "oxford", "image_size": 224,
             "width": 32, "depth": 4, "epochs": 30, "batch_size": 32, "recipe": "strong", "rows": "main"},
     "full": {"dataset": "oxford", "image_size": 224,

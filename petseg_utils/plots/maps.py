@@ -1,5 +1,6 @@
 """Pictures of what happens inside a network, and of where its masks are wrong."""
 
+import textwrap
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -81,7 +82,8 @@ def map_grid(images: Sequence[np.ndarray], maps: dict[str, Sequence[np.ndarray]]
             drawn = axes[i, j].imshow(of_photos[i], vmin=low, vmax=high, cmap="magma", interpolation="nearest",
                                       extent=(-0.5, width - 0.5, height - 0.5, -0.5))
             if i == 0:
-                axes[i, j].set_title(f"{title}\n{low:.2f} to {high:.2f}" if stretch else title)
+                wrapped = textwrap.fill(title, 20)
+                axes[i, j].set_title(f"{wrapped}\n{low:.2f} to {high:.2f}" if stretch else wrapped)
             axes[i, j].set_axis_off()
             if squares and pixel:
                 side = squares[title][i]

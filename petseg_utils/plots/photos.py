@@ -1,5 +1,6 @@
 """Pictures of photos, masks and predictions."""
 
+import textwrap
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -19,7 +20,7 @@ def show_image(axes: Axes, image: np.ndarray, title: str = "") -> None:
     """
     rounded = np.minimum((image.astype(np.uint16) + 2) // 4 * 4, 255).astype(np.uint8)
     axes.imshow(rounded, interpolation="nearest")
-    axes.set_title(title)
+    axes.set_title("\n".join(textwrap.fill(line, 20) for line in title.split("\n")))  # a variant has a long name
     axes.set_axis_off()
 
 
