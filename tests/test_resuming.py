@@ -141,9 +141,10 @@ def epochs_done(run):
 
 @pytest.fixture
 def processes():
-    """Processes forked from one that has imported the training: a life costs no import."""
+    """Processes forked from one that has imported what they need: a life costs no import."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["petseg_utils.data", "petseg_utils.training"])
+    optimizers = "torch._dynamo"  # their first step imports it
+    context.set_forkserver_preload(["petseg_utils.data", "petseg_utils.training", optimizers, "nbformat", "pytest"])
     return context
 
 
