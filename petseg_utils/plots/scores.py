@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from petseg_utils.plots.tables import select
 
@@ -27,6 +27,7 @@ def plot_reliability(bins: dict[str, np.ndarray]) -> Figure:
         lower.plot(confidence / number, number / number.sum(), marker=marker, markersize=4, color=colour)
     upper.set(ylabel="share of them that is right", xlim=(0.3, 1.01), ylim=(0, 1.02))
     lower.set(xlabel="confidence of the predicted class", ylabel="share of\npixels", yscale="log")
+    lower.yaxis.set_minor_formatter(NullFormatter())  # of a short axis the numbers would lie upon each other
     upper.legend(frameon=False, fontsize=9)
     return figure
 
@@ -48,7 +49,7 @@ def plot_error_by_distance(distances: np.ndarray, errors: dict[str, dict[str, np
     axes.set(xlabel="distance to the border band in pixels: inside the pet (-), outside (+)",
              ylabel="share that is wrong", ylim=(0, None), xlim=(distances[0], distances[-1]))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2, frameon=False, fontsize=9)
     return figure
 
 

@@ -42,7 +42,7 @@ def _bars(rows: pd.DataFrame, hue: str, colours: dict[str, tuple[float, float, f
     axes.invert_yaxis()
     axes.set(xlim=(0, 1.02), xlabel=title)
     axes.grid(axis="y", visible=False)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16 if len(variants) > 2 else -0.28), ncols=len(colours),
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.55 / figure.get_figheight()), ncols=len(colours),
                 frameon=False)
     return figure
 
