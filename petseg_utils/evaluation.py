@@ -45,7 +45,7 @@ def evaluate(model: nn.Module, data: PetData, part: str, precision: Precision, *
                                 "rate")
         for row, of_photo in zip(batch, logits, strict=True):
             truth = data.original_mask(row) if at_original_size else data.masks[row]
-            resized = resize_logits(of_photo, (truth.shape[0], truth.shape[1])).log_softmax(dim=0)
+            resized = resize_logits(of_photo, (truth.shape[0], truth.shape[1]))
             found.append(image_statistics(np.asarray(truth), resized.cpu().numpy(), int(data.species[row])))
     model.train(was_training)
     manifest = data.manifest.iloc[rows]

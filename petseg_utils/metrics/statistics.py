@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 
 import numpy as np
+from scipy.special import log_softmax
 
 from petseg_utils.classes import BORDER
 from petseg_utils.metrics.boundary import boundary_counts
@@ -55,25 +56,25 @@ class ImageStatistics:
         return np.where(pet > 0, pet + pixels[:, 3] / 2, 0) / pixels.sum(axis=1)
 
 
-def image_statistics(truth: np.ndarray, log_probabilities: np.ndarray, species: int) -> dict[str, np.ndarray]:
+def image_statistics(truth: np.ndarray, logits: np.ndarray, species: int) -> dict[str, np.ndarray]:
     """The statistics of one image, by the names of :class:`ImageStatistics`.
 
     Args:
         truth: uint8 (H, W) of {0, 1, 2, 3}.
-        log_probabilities: float (3, H, W), logarithm of the softmax over the classes.
+        logits: float (3, H, W), before any softmax, at the size of ``truth``.
         species: 1 cat or 2 dog.
 
     Returns:
         ``counts`` (4, 3), ``boundary`` (3, 3, 3), ``calibration`` (15, 3), ``loss`` (2,).
     """
-    prediction = log_probabilities.argmax(axis=0).astype(np.uint8)
+    prediction = logits.argmax(axis=0).astype(np.uint8)
     inside = truth < BORDER
     true, predicted = truth[inside], prediction[inside]
-    of_pixels = log_probabilities[:, inside]  # (3, P)
+    log_probabilities = log_softmax(logits[:, inside].astype(np.float64), axis=0)  # (3, P)
     pixels = np.arange(len(true))
     return {
         "counts": confusion_counts(truth, prediction),
         "boundary": boundary_counts(truth, prediction, species),
-        "calibration": calibration_bins(np.exp(of_pixels[predicted, pixels]), predicted == true),
-        "loss": np.array([-of_pixels[true, pixels].sum(dtype=np.float64), len(true)]),
+        "calibration": calibration_bins(np.exp(log_probabilities[predicted, pixels]), predicted == true),
+        "loss": np.array([-log_probabilities[true, pixels].sum(), len(true)]),
     }
