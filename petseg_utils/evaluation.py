@@ -1,5 +1,7 @@
 """From logits to statistics: every model is scored here, at the photos' own resolution."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -31,13 +33,10 @@ def evaluate(model: nn.Module, data: PetData, part: str, precision: Precision, *
         DataError: the part is empty.
         TrainingError: a logit is no finite number.
     """
-    rows = data.indices(part)
     was_training = model.training
     model.eval()
     found: list[dict[str, np.ndarray]] = []
-    for start in range(0, len(rows), batch_size):
-        batch = rows[start : start + batch_size]
-        images = precision.images(torch.tensor(data.images[batch]).permute(0, 3, 1, 2))
+    for batch, images in batches_of(data, part, precision, batch_size):
         with precision.autocast():
             logits = model(images).float()
         if not torch.isfinite(logits).all():
@@ -48,12 +47,22 @@ def evaluate(model: nn.Module, data: PetData, part: str, precision: Precision, *
             resized = resize_logits(of_photo, (truth.shape[0], truth.shape[1]))
             found.append(image_statistics(np.asarray(truth), resized.cpu().numpy(), int(data.species[row])))
     model.train(was_training)
+    rows = data.indices(part)
     manifest = data.manifest.iloc[rows]
     return ImageStatistics(
         names=manifest["name"].to_numpy(dtype=str), breeds=manifest["breed"].to_numpy(dtype=str),
         species=data.species[rows], repeats=data.repeats[rows],
         **{name: np.stack([statistics[name] for statistics in found]) for name in found[0]},
     )
+
+
+def batches_of(data: PetData, part: str, precision: Precision,
+               batch_size: int = 64) -> Iterator[tuple[np.ndarray, Tensor]]:
+    """A part's photos in order, as they are: indices int64 (B,) and images float (B, 3, S, S) on the device."""
+    rows = data.indices(part)
+    for start in range(0, len(rows), batch_size):
+        batch = rows[start : start + batch_size]
+        yield batch, precision.images(torch.tensor(data.images[batch]).permute(0, 3, 1, 2))
 
 
 def resize_logits(logits: Tensor, size: tuple[int, int]) -> Tensor:

@@ -25,6 +25,8 @@ class Settings:
         recipe: ``strong`` or ``paper``, where a notebook trains one run of a family.
         rows: what a notebook trains: ``families`` (one run of each family; the rest is read from the packaged tables),
             ``main`` (every main row), or ``all`` (controls and ablations too).
+        epochs_share: share of the published epochs that the autoencoders of notebook 03 get.
+        patch, vit_dim, vit_depth: of the masked autoencoder: pixels of a patch's side, numbers in a token, layers.
         ablation_epochs: passes over the training part in an ablation, its own baseline included.
         learning_rate: instead of the recipe's.
         seed: of weights, order and augmentations (the synthetic pets have their own).
@@ -42,6 +44,10 @@ class Settings:
     epochs: int
     batch_size: int
     recipe: str
+    epochs_share: float
+    patch: int
+    vit_dim: int
+    vit_depth: int
     rows: str = "families"
     ablation_epochs: int = 1
     n_trainval: int = 960
@@ -56,17 +62,22 @@ class Settings:
 
 PROFILES: dict[str, dict[str, Any]] = {
     "smoke": {"dataset": "synthetic", "n_trainval": 60, "n_test": 20, "image_size": 64,
-              "width": 4, "depth": 3, "epochs": 2, "batch_size": 8, "recipe": "strong"},
+              "width": 4, "depth": 3, "epochs": 2, "batch_size": 8, "recipe": "strong",
+              "epochs_share": 0.02, "patch": 16, "vit_dim": 24, "vit_depth": 1},
     "quick": {"dataset": "synthetic", "n_trainval": 960, "n_test": 240, "image_size": 96,
-              "width": 8, "depth": 4, "epochs": 9, "batch_size": 16, "recipe": "strong", "learning_rate": 1e-3},
+              "width": 8, "depth": 4, "epochs": 9, "batch_size": 16, "recipe": "strong", "learning_rate": 1e-3,
+              "epochs_share": 0.05, "patch": 12, "vit_dim": 96, "vit_depth": 4},
     "gpu": {"dataset": "oxford", "image_size": 224,
-            "width": 32, "depth": 4, "epochs": 30, "batch_size": 32, "recipe": "strong", "rows": "main"},
+            "width": 32, "depth": 4, "epochs": 30, "batch_size": 32, "recipe": "strong", "rows": "main",
+            "epochs_share": 0.3, "patch": 16, "vit_dim": 192, "vit_depth": 6},
     "full": {"dataset": "oxford", "image_size": 224,
              "width": 64, "depth": 4, "epochs": 100, "batch_size": 32, "recipe": "paper",
-             "rows": "all", "ablation_epochs": 30},
+             "rows": "all", "ablation_epochs": 30,
+             "epochs_share": 1.0, "patch": 16, "vit_dim": 384, "vit_depth": 12},
     "oxford-128": {"dataset": "oxford", "image_size": 128,
                    "width": 16, "depth": 4, "epochs": 26, "batch_size": 32, "recipe": "strong",
-                   "rows": "all", "ablation_epochs": 4},
+                   "rows": "all", "ablation_epochs": 4,
+                   "epochs_share": 1.0, "patch": 8, "vit_dim": 192, "vit_depth": 6},
 }
 DATASETS = ("synthetic", "oxford")
 ROWS = ("families", "main", "all")

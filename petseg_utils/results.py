@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from petseg_utils.atomic import write_text
-from petseg_utils.metrics import group_rows, score_rows
+from petseg_utils.metrics import ImageStatistics, group_rows, score_rows
 from petseg_utils.training.run import NATIVE, SPLITS, Run
 
 METRICS_COLUMNS = (
@@ -23,13 +23,17 @@ GROUPS_COLUMNS = (
 )
 RUNS_COLUMNS = (
     "study", "notebook", "run", "variant", "spec", "pretraining", "trainable_parameters", "macs", "epochs",
-    "best_epoch", "best_val_miou", "seconds", "images_per_second", "peak_memory_mb", "device", "precision", "threads",
-    "commit", "versions",
+    "best_epoch", "best_val_miou", "best_val_loss", "seconds", "images_per_second", "peak_memory_mb", "device",
+    "precision", "threads", "commit", "versions",
 )
 _NUMBERS = (
     "label_fraction", "seed", "n_images", "image_size", "level", "value", "ci_low", "ci_high", "trainable_parameters",
-    "macs", "epochs", "best_epoch", "best_val_miou", "seconds", "images_per_second", "peak_memory_mb", "threads",
+    "macs", "epochs", "best_epoch", "best_val_miou", "best_val_loss", "seconds", "images_per_second", "peak_memory_mb",
+    "threads",
 )  # all other columns are text, whatever it looks like: a variant may be called 0.5 or None
+
+
+Scored = dict[str, ImageStatistics]  # what a model's predictions are judged by, for each of SPLITS
 
 
 def metric_rows(run: Run) -> list[dict[str, Any]]:
@@ -37,14 +41,17 @@ def metric_rows(run: Run) -> list[dict[str, Any]]:
     with 95 % bootstrap intervals over images."""
     spec = run.spec
     common = {
-        "run": run.name, "model": spec.model, "recipe": spec.recipe, "augmentation": spec.augmentation,
-        "label_fraction": 1.0, "seed": spec.seed, "image_size": spec.image_size,
+        "run": run.name, "model": spec.model, "encoder": spec.encoder, "recipe": spec.recipe,
+        "augmentation": spec.augmentation, "label_fraction": spec.label_fraction, "seed": spec.seed,
+        "image_size": spec.image_size,
     }
-    rows: list[dict[str, Any]] = []
-    for split in SPLITS:
-        statistics = run.statistics(split)
-        rows += [common | {"split": split, "n_images": len(statistics)} | row for row in score_rows(statistics)]
-    return rows
+    return [common | row for row in untrained_rows({split: run.statistics(split) for split in SPLITS})]
+
+
+def untrained_rows(scored: Scored) -> list[dict[str, Any]]:
+    """The same scores of a model that has no run."""
+    return [{"split": split, "n_images": len(statistics)} | row
+            for split, statistics in scored.items() for row in score_rows(statistics)]
 
 
 def run_group_rows(run: Run) -> list[dict[str, Any]]:
@@ -61,19 +68,25 @@ def run_group_rows(run: Run) -> list[dict[str, Any]]:
     return [{"run": run.name, "split": "test"} | row for row in rows]
 
 
-def record_runs(folder: Path, study: str, notebook: str, dataset: str, runs: dict[str, Run]) -> None:
+def record_runs(folder: Path, study: str, notebook: str, dataset: str, runs: dict[str, Run],
+                untrained: dict[str, Scored] | None = None) -> None:
     """Write the rows of a notebook's runs to a study's three tables, in place of that notebook's earlier rows.
 
     Args:
         folder: ``results/<study>``.
         study, notebook, dataset: what the rows are labelled with.
-        runs: finished runs by ``variant``, a few words that tell them apart within the notebook.
+        runs: finished runs by ``variant``, a few words that tell them apart within the notebook. Those that learned to
+            reconstruct have no scores; they are in ``runs.csv`` only.
+        untrained: scores of models that have no run, by variant.
     """
     labels = {"study": study, "notebook": notebook}
+    segmenters = {variant: run for variant, run in runs.items() if run.spec.task == "segmentation"}
+    scores = ({variant: metric_rows(run) for variant, run in segmenters.items()}
+              | {variant: untrained_rows(scored) for variant, scored in (untrained or {}).items()})
     metrics = [labels | {"variant": variant, "dataset": dataset} | row
-               for variant, run in runs.items() for row in metric_rows(run)]
+               for variant, rows in scores.items() for row in rows]
     groups = [labels | {"variant": variant, "dataset": dataset} | row
-              for variant, run in runs.items() for row in run_group_rows(run)]
+              for variant, run in segmenters.items() for row in run_group_rows(run)]
     records = [labels | {"variant": variant} | run.record() for variant, run in runs.items()]
     _replace_rows(folder / "metrics.csv", METRICS_COLUMNS, notebook, metrics)
     _replace_rows(folder / "groups.csv", GROUPS_COLUMNS, notebook, groups)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from torch import nn
 from tqdm import tqdm
 
 from petseg_utils.atomic import write_text
@@ -18,7 +19,7 @@ from petseg_utils.results import read_table, record_runs
 from petseg_utils.synthetic import write_synthetic_pets
 from petseg_utils.training.loop import train
 from petseg_utils.training.recipes import FAMILY_LEARNING_RATES
-from petseg_utils.training.run import NATIVE, Run
+from petseg_utils.training.run import NATIVE, SPLITS, Run
 from petseg_utils.training.spec import RunSpec
 from petseg_utils.workspace import Workspace
 
@@ -77,17 +78,25 @@ class Study:
         return folder
 
     def spec(self, model: str, **changes: Any) -> RunSpec:
-        """The spec of a model of the UNet family as the settings have it, but for ``changes``, fields of
+        """The spec of a model as the settings have it, but for ``changes``, fields of
         :class:`petseg_utils.training.spec.RunSpec`. The settings' learning rate wins over the family's own."""
         s = self.settings
         family_rate = FAMILY_LEARNING_RATES.get((model, changes.get("recipe", s.recipe)))
         plain: dict[str, Any] = {
             "model": model, "data": self.data.fingerprint, "image_size": s.image_size, "epochs": s.epochs,
-            "options": {"width": s.width, "depth": s.depth}, "recipe": s.recipe,
+            "options": self._options(model), "recipe": s.recipe,
             "learning_rate": family_rate if s.learning_rate is None else s.learning_rate,
             "batch_size": s.batch_size, "seed": s.seed,
         }
         return RunSpec(**(plain | changes))
+
+    def _options(self, model: str) -> dict[str, Any]:
+        s = self.settings
+        if model == "mae":
+            return {"patch": s.patch, "dim": s.vit_dim, "depth": s.vit_depth, "heads": max(3, s.vit_dim // 64)}
+        if model == "ae-unet":
+            return {"width": s.width}
+        return {} if model.startswith("ae-") else {"width": s.width, "depth": s.depth}
 
     def train(self, spec: RunSpec) -> Run:
         """The spec's finished run: see :func:`petseg_utils.training.loop.train`."""
@@ -100,8 +109,11 @@ class Study:
         precision = choose_precision(self.settings.device)
         run.write_statistics(NATIVE, evaluate(precision.model(run.load_model()), self.native_data, "test", precision))
 
-    def record(self, notebook: str, runs: dict[str, Run]) -> None:
+    def record(self, notebook: str, runs: dict[str, Run], untrained: dict[str, nn.Module] | None = None) -> None:
         """Put a notebook's finished runs, by variant, into the study's tables, and the split beside them.
+
+        Args:
+            untrained: models that have no run, by variant: they are scored, too.
 
         Raises:
             UsageError: the tables hold other notebooks' results on other data, which must not be mixed.
@@ -114,9 +126,14 @@ class Study:
             raise UsageError(f"study {self.name!r} holds results of {', '.join(sorted(others))} on other data: give "
                              f"this study another name, or remove {str(folder)!r}")
         for run in runs.values():
-            self.score_at_native_size(run)
+            if run.spec.task == "segmentation":
+                self.score_at_native_size(run)
+        precision = choose_precision(self.settings.device)
+        scored = {variant: {split: evaluate(precision.model(model), self.data, split, precision) for split in SPLITS}
+                  for variant, model in (untrained or {}).items()}
         synthetic = self.settings.dataset == "synthetic"
-        record_runs(folder, self.name, notebook, "synthetic" if synthetic else self.data.layout.kind, runs)
+        dataset = "synthetic" if synthetic else self.data.layout.kind
+        record_runs(folder, self.name, notebook, dataset, runs, scored)
         write_text(path, manifest)
 
     def groups(self) -> pd.DataFrame:

@@ -1,5 +1,9 @@
 """Which runs a notebook trains, by variant: the words that name a row in every table."""
 
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
 from petseg_utils.study import Study
 from petseg_utils.training.spec import RunSpec
 
@@ -31,3 +35,93 @@ def unet_ablations(study: Study) -> dict[str, RunSpec]:
     }
     plain = {"recipe": "strong", "augmentation": "five", "epochs": s.ablation_epochs}
     return {name: study.spec("unet", **(plain | own)) for name, own in changes.items()}
+
+
+@dataclass(frozen=True)
+class Published:
+    """How a published study trained an autoencoder and then a decoder on its frozen encoder: passes and Adam's rate."""
+
+    name: str
+    epochs: int
+    learning_rate: float
+    segmentation_epochs: int
+    segmentation_learning_rate: float
+
+
+# The masked one's are ours: its study says neither.
+AUTOENCODERS = {
+    "ae-simple": Published("Simple AE", 100, 1e-3, 50, 1e-3),
+    "ae-improved": Published("Improved AE", 100, 1e-3, 50, 1e-4),
+    "ae-unet": Published("UNet-AE", 50, 1e-3, 50, 1e-3),
+    "mae": Published("MAE", 400, 1e-3, 50, 5e-4),
+}
+LABEL_FRACTIONS = (0.05, 0.1, 0.25)
+
+
+def reconstruction_specs(study: Study) -> dict[str, RunSpec]:
+    """The pre-trainings of notebook 03, and a UNet that may pass its photo over the skips."""
+    specs = {published.name: _reconstruction(study, model) for model, published in AUTOENCODERS.items()}
+    specs["UNet-AE with skips"] = _reconstruction(study, "ae-unet", skips=True)
+    return specs
+
+
+def frozen_specs(study: Study) -> dict[str, RunSpec]:
+    """A decoder on each frozen encoder; in the large profiles also one with skips from the encoder's early maps."""
+    specs = {f"{published.name}, frozen": _segmentation(study, model) for model, published in AUTOENCODERS.items()}
+    if study.settings.rows != "families":
+        specs["Improved AE, skips, frozen"] = _segmentation(study, "ae-improved", options={"skips": True})
+    return specs
+
+
+def autoencoder_controls(study: Study) -> dict[str, RunSpec]:
+    """What the frozen ones are to be compared with; empty where a profile has no controls.
+
+    For each family: an encoder that learned nothing (frozen), all from scratch, and the pre-trained encoder fine-tuned;
+    the skips without learned features; the encoder of a UNet that reconstructs over its skips; and fewer labels.
+    """
+    if study.settings.rows != "all":
+        return {}
+    specs: dict[str, RunSpec] = {}
+    for model, published in AUTOENCODERS.items():
+        specs |= {
+            f"{published.name}, random, frozen": _segmentation(study, model, encoder=""),
+            f"{published.name}, from scratch": _segmentation(study, model, encoder="", frozen=False),
+            f"{published.name}, fine-tuned": _segmentation(study, model, frozen=False),
+        }
+    specs["Improved AE, skips, random, frozen"] = _segmentation(study, "ae-improved", encoder="",
+                                                                options={"skips": True})
+    specs["UNet-AE, pre-trained with skips, frozen"] = _segmentation(
+        study, "ae-unet", encoder=reconstruction_specs(study)["UNet-AE with skips"].run_name)
+    return specs | {
+        f"{AUTOENCODERS[model].name}, {kind}, {fraction:.0%} of the labels":
+            _segmentation(study, model, label_fraction=fraction, **changes)
+        for model in ("ae-unet", "mae") for fraction in LABEL_FRACTIONS
+        for kind, changes in (("frozen", {}), ("fine-tuned", {"frozen": False}),
+                              ("from scratch", {"encoder": "", "frozen": False}))
+    }
+
+
+def _reconstruction(study: Study, model: str, **options: Any) -> RunSpec:
+    published = AUTOENCODERS[model]
+    plain = study.spec(model, task="reconstruction", augmentation="five", recipe=_recipe(model),
+                       learning_rate=published.learning_rate, epochs=_share(study, published.epochs))
+    return dataclasses.replace(plain, options=plain.options | options)
+
+
+def _segmentation(study: Study, model: str, *, label_fraction: float = 1.0, options: dict[str, Any] | None = None,
+                  **changes: Any) -> RunSpec:
+    published = AUTOENCODERS[model]
+    # Few photos make few steps: twice the epochs, for all who are compared.
+    epochs = _share(study, published.segmentation_epochs * (1 if label_fraction == 1 else 2))
+    plain = study.spec(model, augmentation="five", recipe=_recipe(model), epochs=epochs, label_fraction=label_fraction,
+                       learning_rate=published.segmentation_learning_rate,
+                       **({"encoder": _reconstruction(study, model).run_name, "frozen": True} | changes))
+    return dataclasses.replace(plain, options=plain.options | (options or {}))
+
+
+def _recipe(model: str) -> str:
+    return "strong" if model == "mae" else "adam"
+
+
+def _share(study: Study, epochs: int) -> int:
+    return max(1, round(study.settings.epochs_share * epochs))

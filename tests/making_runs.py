@@ -68,7 +68,8 @@ def small_model(name: str, seed: int = 0) -> nn.Module:
     """A model with seeded weights, made narrow and shallow where its class lets us."""
     torch.manual_seed(seed)
     known = inspect.signature(type(build_model(name))).parameters
-    return build_model(name, **{option: n for option, n in (("width", 4), ("depth", 2)) if option in known})
+    least = (("width", 4), ("depth", 2), ("patch", 8), ("dim", 12), ("decoder_dim", 16), ("decoder_depth", 1))
+    return build_model(name, **{option: n for option, n in least if option in known})
 
 
 def write_sizes(root: Path, sizes: dict[str, tuple[int, int]]) -> Path:

@@ -4,13 +4,14 @@ import itertools
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from making_data import photo, trimap, write_oxford, write_picture
 from making_thumbnails import LIMIT, at_distance, brute_force_pairs, random_thumbnails
 
 from petseg_utils.data import open_data
 from petseg_utils.data.layouts import read_layout
-from petseg_utils.data.manifest import PARTS, build_manifest, fingerprint
+from petseg_utils.data.manifest import PARTS, build_manifest, fingerprint, labelled_subset
 from petseg_utils.synthetic import write_synthetic_pets
 
 # ------------------------------------------------------------------------------------------------------- parts
@@ -152,3 +153,21 @@ def test_the_fingerprint_changes_with_each_thing_it_names(breeds):
 def test_two_synthetic_data_sets_of_one_seed_have_one_fingerprint(tmp_path, synthetic_data):
     write_synthetic_pets(tmp_path / "again", n_trainval=60, n_test=20, size=64, seed=0)
     assert open_data(tmp_path / "again", 32, tmp_path / "cache").fingerprint == synthetic_data.fingerprint
+
+
+@pytest.mark.parametrize("fraction", [0.05, 0.1, 0.25, 0.5, 1.0])
+def test_a_labelled_subset_has_the_share_of_every_breed_that_whole_photos_allow(fraction):
+    breeds = np.repeat(["Birman", "pug", "Sphynx"], [80, 40, 13])
+    manifest, rows = pd.DataFrame({"breed": breeds}), np.arange(len(breeds))
+    chosen = labelled_subset(manifest, rows, fraction, seed=0)
+    assert len(chosen) == len(set(chosen)) == round(fraction * len(breeds)) and list(chosen) == sorted(chosen)
+    for breed, size in (("Birman", 80), ("pug", 40), ("Sphynx", 13)):
+        assert abs((breeds[chosen] == breed).sum() - fraction * size) <= 1
+
+
+def test_a_larger_labelled_subset_holds_the_smaller_one_and_another_seed_another_one():
+    manifest, rows = pd.DataFrame({"breed": np.repeat(["Birman", "pug"], 50)}), np.arange(0, 100, 2)
+    subsets = [set(labelled_subset(manifest, rows, fraction, seed=0)) for fraction in (0.02, 0.1, 0.3, 1.0)]
+    assert subsets[0] < subsets[1] < subsets[2] < subsets[3] == set(rows)
+    assert len(subsets[0]) == 1
+    assert set(labelled_subset(manifest, rows, 0.3, seed=1)) != subsets[2]

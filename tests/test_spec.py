@@ -15,7 +15,10 @@ OTHERS = {
     "model": "unet-resattn", "data": "fedcba9876543210", "image_size": 96, "epochs": 3, "options": {"width": 8},
     "recipe": "paper", "learning_rate": 0.002, "augmentation": "five", "border": "pet", "batch_size": 16, "seed": 1,
 }
-LATER = {"class_weights": (0.1, 1.0, 1.0)}  # fields that came after names were pinned
+# Fields that came after names were pinned, and the model that knows them.
+LATER = {"class_weights": (0.1, 1.0, 1.0), "task": "reconstruction", "encoder": "ae-unet-0123456789", "frozen": True,
+         "label_fraction": 0.5}
+WITH_ENCODER = dataclasses.replace(PLAIN, model="ae-unet")
 
 
 def test_the_name_is_pinned():
@@ -26,10 +29,11 @@ def test_the_name_is_pinned():
 
 
 def test_every_field_changes_the_name():
-    names = {PLAIN.run_name}
+    names = {PLAIN.run_name, WITH_ENCODER.run_name}
     for field in dataclasses.fields(RunSpec):
-        names.add(dataclasses.replace(PLAIN, **{field.name: (OTHERS | LATER)[field.name]}).run_name)
-    assert len(names) == 1 + len(OTHERS | LATER)
+        base = WITH_ENCODER if field.name in LATER else PLAIN
+        names.add(dataclasses.replace(base, **{field.name: (OTHERS | LATER)[field.name]}).run_name)
+    assert len(names) == 2 + len(OTHERS | LATER)
 
 
 def test_an_options_value_changes_the_name_but_its_order_does_not():

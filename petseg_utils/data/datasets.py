@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 from petseg_utils.classes import apply_border_policy
 from petseg_utils.data.augment import Augmentation
 from petseg_utils.data.cache import PetData
+from petseg_utils.data.manifest import labelled_subset
 
 
 class SegmentationDataset(Dataset):
@@ -23,13 +24,14 @@ class SegmentationDataset(Dataset):
         part: ``train`` (or another part of the manifest).
         augmentation: ``none`` or ``five``.
         border: what becomes of border pixels, see :func:`petseg_utils.classes.apply_border_policy`.
-        seed: seeds the augmentations.
+        seed: seeds the augmentations and the choice of labelled photos.
+        label_fraction: share of the photos that are used, see :func:`petseg_utils.data.manifest.labelled_subset`.
     """
 
     def __init__(self, data: PetData, part: str = "train", *, augmentation: str = "none", border: str = "ignore",
-                 seed: int = 0):
+                 seed: int = 0, label_fraction: float = 1.0):
         self.data = data
-        self.rows = data.indices(part)
+        self.rows = labelled_subset(data.manifest, data.indices(part), label_fraction, seed)
         self.augment = Augmentation(augmentation)
         self.border = border
         self.seed = seed

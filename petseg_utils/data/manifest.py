@@ -57,6 +57,30 @@ def build_manifest(samples: list[Sample], thumbnails: np.ndarray, seed: int = 0)
     })
 
 
+def labelled_subset(manifest: pd.DataFrame, rows: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Some of the photos, as if only these had masks: as near to ``fraction`` of each breed as whole photos allow.
+
+    A larger fraction with the same seed holds the photos of a smaller one, so what it gains is gained by more masks.
+
+    Args:
+        manifest: as :func:`build_manifest` returns it.
+        rows: int64 (N,), indices into it.
+        fraction: in (0, 1]; at least one photo is kept.
+        seed: draws each breed's order.
+
+    Returns:
+        int64 (round(fraction * N),), indices into the manifest, ascending.
+    """
+    rng = np.random.default_rng(seed)
+    breeds = manifest["breed"].to_numpy()[rows]
+    turn = np.empty(len(rows))  # when a photo is taken, from 0 to 1, alike in every breed
+    for breed in sorted(set(breeds)):
+        own = np.flatnonzero(breeds == breed)
+        turn[own] = (rng.permutation(len(own)) + rng.random()) / len(own)
+    n = max(1, round(fraction * len(rows)))
+    return np.sort(rows[np.argsort(turn, kind="stable")[:n]])
+
+
 def fingerprint(manifest: pd.DataFrame, digests: np.ndarray) -> str:
     """Name a data set by what is in it: the parts and the bytes of every file, wherever the files lie.
 

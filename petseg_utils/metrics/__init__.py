@@ -12,6 +12,7 @@ from petseg_utils.metrics.bootstrap import (
 from petseg_utils.metrics.boundary import boundary_counts, boundary_iou
 from petseg_utils.metrics.calibration import calibration_bins, expected_calibration_error
 from petseg_utils.metrics.counts import apply_border, confusion_counts
+from petseg_utils.metrics.reconstruction import psnr, ssim
 from petseg_utils.metrics.scores import (
     REDUCTIONS,
     SCORE_CLASSES,
@@ -50,9 +51,11 @@ __all__ = [
     "mean_over_classes",
     "paired_bootstrap",
     "pixel_accuracy",
+    "psnr",
     "reduce_scores",
     "resample_weights",
     "resampled_scores",
     "score_columns",
     "score_rows",
+    "ssim",
 ]

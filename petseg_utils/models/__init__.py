@@ -6,11 +6,20 @@ from typing import Any
 from torch import nn
 
 from petseg_utils.errors import UsageError
+from petseg_utils.models.autoencoders import ImprovedAutoencoder, Reconstructor, SimpleAutoencoder, UNetAutoencoder
+from petseg_utils.models.mae import MAESegmenter, MaskedAutoencoder
 from petseg_utils.models.unet import UNet
 from petseg_utils.models.unet_resattn import UNetResAttn
 
-_MODELS: dict[str, type[nn.Module]] = {"unet": UNet, "unet-resattn": UNetResAttn}
-MODEL_NAMES = tuple(_MODELS)
+_AUTOENCODERS: dict[str, type[nn.Module]] = {
+    "ae-simple": SimpleAutoencoder, "ae-improved": ImprovedAutoencoder, "ae-unet": UNetAutoencoder,
+    "mae": MaskedAutoencoder,
+}
+# The autoencoders' own three channels serve as logits; the masked one gets another decoder.
+_MODELS: dict[str, type[nn.Module]] = {
+    "unet": UNet, "unet-resattn": UNetResAttn, **_AUTOENCODERS, "mae": MAESegmenter,
+}
+MODEL_NAMES, AUTOENCODER_NAMES = tuple(_MODELS), tuple(_AUTOENCODERS)
 
 
 def build_model(name: str, **options: Any) -> nn.Module:
@@ -23,13 +32,31 @@ def build_model(name: str, **options: Any) -> nn.Module:
     Raises:
         UsageError: an unknown model or option.
     """
-    if name not in _MODELS:
-        raise UsageError(f"unknown model {name!r}: choose one of {', '.join(MODEL_NAMES)}")
-    known = inspect.signature(_MODELS[name]).parameters
+    return _build(_MODELS, name, options)
+
+
+def build_autoencoder(name: str, **options: Any) -> Reconstructor:
+    """Build a model that learns to reconstruct, with fresh weights; its ``encoder`` fits the segmentation model of the
+    same name, if both are given the same options for it.
+
+    Args:
+        name: one of :data:`AUTOENCODER_NAMES`.
+        options: the model's own keyword arguments; see its class.
+
+    Raises:
+        UsageError: an unknown model or option.
+    """
+    return _build(_AUTOENCODERS, name, options)
+
+
+def _build(models: dict[str, type[nn.Module]], name: str, options: dict[str, Any]) -> Any:
+    if name not in models:
+        raise UsageError(f"unknown model {name!r}: choose one of {', '.join(models)}")
+    known = inspect.signature(models[name]).parameters
     for option in options:
         if option not in known:
             raise UsageError(f"model {name!r} has no option {option!r}: choose among {', '.join(known)}")
-    return _MODELS[name](**options)
+    return models[name](**options)
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -3,9 +3,22 @@
 from petseg_utils.plots.diagrams import draw_unet
 from petseg_utils.plots.maps import error_grid, error_picture, map_grid
 from petseg_utils.plots.photos import photo_grid, prediction_grid, show_image
-from petseg_utils.plots.scores import plot_error_by_distance, plot_groups, plot_reliability, plot_variants
+from petseg_utils.plots.scores import (
+    plot_error_by_distance,
+    plot_groups,
+    plot_label_efficiency,
+    plot_reliability,
+    plot_variants,
+)
 from petseg_utils.plots.style import class_legend, display_colour, show, use_style
-from petseg_utils.plots.tables import plot_border_policies, plot_class_iou, plot_cost, plot_histories, select
+from petseg_utils.plots.tables import (
+    plot_border_policies,
+    plot_class_iou,
+    plot_cost,
+    plot_histories,
+    plot_losses,
+    select,
+)
 
 __all__ = [
     "class_legend",
@@ -21,6 +34,8 @@ __all__ = [
     "plot_error_by_distance",
     "plot_groups",
     "plot_histories",
+    "plot_label_efficiency",
+    "plot_losses",
     "plot_reliability",
     "plot_variants",
     "prediction_grid",

@@ -12,7 +12,7 @@ from petseg_utils.classes import BACKGROUND, BORDER
 from petseg_utils.plots.photos import show_image
 
 # Okabe and Ito's palette again, its colours that no class has.
-ERROR_COLOURS = {"pet missed": (230, 159, 0), "pet invented": (204, 121, 167), "wrong species": (240, 228, 66)}
+ERROR_COLOURS = {"pet missed": (230, 159, 0), "pet invented": (204, 121, 167), "wrong species": (86, 180, 233)}
 
 
 def error_picture(image: np.ndarray, mask: np.ndarray, prediction: np.ndarray) -> np.ndarray:

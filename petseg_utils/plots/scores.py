@@ -1,6 +1,7 @@
 """Figures of a few runs in detail: calibration, error along the outline, scores of groups of photos."""
 
 from collections.abc import Sequence
+from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -27,6 +28,7 @@ def plot_reliability(bins: dict[str, np.ndarray]) -> Figure:
         lower.plot(confidence / number, number / number.sum(), marker=marker, markersize=4, color=colour)
     upper.set(ylabel="share of them that is right", xlim=(0.3, 1.01), ylim=(0, 1.02))
     lower.set(xlabel="confidence of the predicted class", ylabel="share of\npixels", yscale="log")
+    lower.set_yticks([0.02, 0.1, 0.5], ["2 %", "10 %", "50 %"])
     lower.yaxis.set_minor_formatter(NullFormatter())  # of a short axis the numbers would lie upon each other
     upper.legend(frameon=False, fontsize=9)
     return figure
@@ -80,6 +82,32 @@ def plot_groups(groups: pd.DataFrame, grouping: str, variants: Sequence[str], me
     axes.grid(axis="y", visible=False)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=min(len(variants), 3),
                   frameon=False, fontsize=9)
+    return figure
+
+
+def plot_label_efficiency(metrics: pd.DataFrame, split: str = "test") -> Figure:
+    """mIoU (dataset level, border ignored) against the share of labelled training photos, with 95 % intervals: a colour
+    for each model, a line style for each way to train it.
+
+    Args:
+        metrics: rows of ``metrics.csv`` of variants named ``MODEL, WAY`` or ``MODEL, WAY, SHARE of the labels``.
+    """
+    rows = select(metrics, split=split, reduction="dataset", metric="iou", border="ignore", class_="mean")
+    rows = rows.assign(family=rows["variant"].str.split(", ").str[0], way=rows["variant"].str.split(", ").str[1])
+    colours = dict(zip(dict.fromkeys(rows["family"]), sns.color_palette("colorblind"), strict=False))
+    styles = dict(zip(dict.fromkeys(rows["way"]), ("o-", "s--", "^:", "D-."), strict=False))
+    figure, axes = plt.subplots(figsize=(7.5, 4))
+    for (family, colour), (way, style) in product(colours.items(), styles.items()):
+        line = rows[(rows["family"] == family) & (rows["way"] == way)].sort_values("label_fraction")
+        errors = np.clip([line["value"] - line["ci_low"], line["ci_high"] - line["value"]], 0, None)
+        axes.errorbar(100 * line["label_fraction"], line["value"], yerr=errors, fmt=style, markersize=5, color=colour,
+                      elinewidth=1, label=f"{family}, {way}")
+    shares = sorted(set(100 * rows["label_fraction"]))
+    axes.set(xlabel="% of the training photos whose masks are used", xscale="log",
+             ylabel=f"mIoU on {split}, border ignored")
+    axes.set_xticks(shares, [f"{share:g}" for share in shares])
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
     return figure
 
 

@@ -81,6 +81,17 @@ def plot_histories(histories: dict[str, pd.DataFrame]) -> Figure:
     return figure
 
 
+def plot_losses(histories: dict[str, pd.DataFrame], loss: str) -> Figure:
+    """Training (solid) and validation loss (dashed) of runs over their epochs, on a log scale."""
+    figure, axes = plt.subplots(figsize=(7.5, 3.6))
+    for colour, (name, history) in zip(sns.color_palette("colorblind"), histories.items(), strict=False):
+        axes.plot(history["epoch"], history["train_loss"], color=colour, label=name)
+        axes.plot(history["epoch"], history["val_loss"], color=colour, linestyle="--")
+    axes.set(xlabel="epoch", ylabel=loss, yscale="log")
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
+    return figure
+
+
 def plot_cost(metrics: pd.DataFrame, runs: pd.DataFrame, split: str = "test") -> Figure:
     """Test mIoU (border ignored) against multiply-accumulates a photo: a marker for each model, a colour for each way
     to train it; the area grows with trainable parameters."""

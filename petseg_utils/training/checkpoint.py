@@ -51,9 +51,16 @@ def read_spec(path: Path) -> RunSpec:
                         "version that wrote it, or train it again") from None
 
 
-def load_model(path: Path) -> nn.Module:
-    """Build a checkpoint's model with its weights, in eval mode on the CPU."""
-    model = read_spec(path).build()
+def load_model(path: Path, task: str = "segmentation") -> nn.Module:
+    """Build a checkpoint's model with its weights, in eval mode on the CPU.
+
+    Raises:
+        DataError: the file is missing, is no checkpoint of ours, or its model learned another task.
+    """
+    spec = read_spec(path)
+    if spec.task != task:
+        raise DataError(f"the model in checkpoint {str(path)!r} learned {spec.task}, not {task}: give a run that did")
+    model = spec.build()
     load_weights(path, model)
     return model.eval()
 
@@ -61,6 +68,19 @@ def load_model(path: Path) -> nn.Module:
 def load_weights(path: Path, model: nn.Module) -> None:
     """Load a checkpoint's weights; every tensor must fit (``strict``)."""
     model.load_state_dict(_tensors(path, _WEIGHTS))
+
+
+def load_encoder(path: Path, encoder: nn.Module) -> None:
+    """Load the encoder's part of a checkpoint's weights; every tensor must fit.
+
+    Raises:
+        DataError: it does not.
+    """
+    try:
+        encoder.load_state_dict(_tensors(path, f"{_WEIGHTS}encoder."))
+    except RuntimeError:  # torch's own message has a line for each tensor
+        raise DataError(f"the encoder in checkpoint {str(path)!r} has other layers or sizes than the model's: give "
+                        "both runs the same options") from None
 
 
 def load_training(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:

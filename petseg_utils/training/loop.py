@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,14 +19,13 @@ from petseg_utils.atomic import remove_leftovers
 from petseg_utils.data.cache import PetData
 from petseg_utils.data.datasets import SegmentationDataset
 from petseg_utils.errors import TrainingError, UsageError
-from petseg_utils.evaluation import evaluate
-from petseg_utils.metrics import apply_border, reduce_scores
 from petseg_utils.precision import Precision, choose_precision
-from petseg_utils.training.checkpoint import load_training, load_weights, save_checkpoint
-from petseg_utils.training.recipes import LearningRate, build_optimizer, cross_entropy
+from petseg_utils.training.checkpoint import load_encoder, load_training, load_weights, read_spec, save_checkpoint
+from petseg_utils.training.recipes import LearningRate, build_optimizer
 from petseg_utils.training.record import checkout_commit, describe_run
 from petseg_utils.training.run import SPLITS, Run
 from petseg_utils.training.spec import RunSpec
+from petseg_utils.training.tasks import TASKS, Task
 
 # A killed study's kernel sees within a second that it is orphaned, its loader's workers within five.
 ORPHAN_SECONDS = 20
@@ -34,8 +34,8 @@ ORPHAN_SECONDS = 20
 def train(spec: RunSpec, data: PetData, runs_folder: Path, *, device: str = "auto", quiet: bool = False) -> Run:
     """Return the spec's finished run, from its folder if it is there; else train, or go on where training stopped.
 
-    The epoch with the best validation mIoU (dataset level, border ignored) is kept. The test part is touched once,
-    after training, to report.
+    The epoch that is best on validation is kept (see :mod:`petseg_utils.training.tasks`). The test part is touched
+    once, after training, to report.
 
     Args:
         spec: what to train.
@@ -72,17 +72,17 @@ def _finish(run: Run, data: PetData, precision: Precision, quiet: bool) -> None:
     commit = checkout_commit()  # now: files may change while we train
     if precision.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(precision.device)
-    model = _train_epochs(run, data, precision, quiet)
+    task = TASKS[run.spec.task](data, run.spec.get_recipe(), precision)
+    model = _train_epochs(run, task, data, precision, quiet)
     load_weights(run.best, model)
-    for split in SPLITS:
-        run.write_statistics(split, evaluate(model, data, split, precision))
-    run.write_record(describe_run(run, model, precision, commit))
+    task.score(run, model)
+    run.write_record(describe_run(run, task, model, precision, commit))
 
 
-def _train_epochs(run: Run, data: PetData, precision: Precision, quiet: bool) -> nn.Module:
+def _train_epochs(run: Run, task: Task, data: PetData, precision: Precision, quiet: bool) -> nn.Module:
     spec, recipe = run.spec, run.spec.get_recipe()
     torch.manual_seed(spec.seed)
-    model = precision.model(spec.build())
+    model: Any = precision.model(_build(spec, run.folder.parent))
     optimizer = build_optimizer(recipe, model)
     scaler = precision.grad_scaler()
     history: list[dict[str, float]] = []
@@ -92,7 +92,8 @@ def _train_epochs(run: Run, data: PetData, precision: Precision, quiet: bool) ->
         if facts["scaler"]:  # empty where training began without scaling
             scaler.load_state_dict(facts["scaler"])
 
-    dataset = SegmentationDataset(data, augmentation=spec.augmentation, border=spec.border, seed=spec.seed)
+    dataset = SegmentationDataset(data, augmentation=spec.augmentation, border=spec.border, seed=spec.seed,
+                                  label_fraction=spec.label_fraction)
     batch_size = min(spec.batch_size, len(dataset))
     steps = len(dataset) // batch_size
     rate = LearningRate(recipe, optimizer, steps, spec.epochs, [row["val_loss"] for row in history])
@@ -103,12 +104,12 @@ def _train_epochs(run: Run, data: PetData, precision: Precision, quiet: bool) ->
             torch.manual_seed(_epoch_seed(spec.seed, epoch))
             started = time.perf_counter()
             model.train()
+            if spec.frozen:
+                model.encoder.eval()  # batch norm would go on counting
             loss_sum, waited = torch.zeros((), device=precision.device), 0.0
             for step, (images, targets, wait) in enumerate(_batches(dataset, epoch, batch_size, precision)):
                 rate.before_step(epoch * steps + step)
-                with precision.autocast():
-                    logits = model(images)
-                loss = cross_entropy(logits, targets, recipe.class_weights)
+                loss = task.loss(model, images, targets)
                 optimizer.zero_grad(set_to_none=True)
                 scaler.scale(loss).backward()
                 scaler.step(optimizer)
@@ -121,27 +122,40 @@ def _train_epochs(run: Run, data: PetData, precision: Precision, quiet: bool) ->
             if not math.isfinite(train_loss):
                 raise TrainingError(f"loss of epoch {epoch + 1} is {train_loss} at learning rate {rate.current:.2g}: "
                                     "start again with a lower learning rate")
-            validation = evaluate(model, data, "val", precision, at_original_size=False)
-            confusion = apply_border(validation.counts, validation.species, "ignore")
+            validation = task.validate(model)
             history.append({
                 "epoch": epoch + 1,
                 "train_loss": train_loss,
-                "val_loss": validation.mean_loss,
-                "val_miou": float(reduce_scores(confusion, "iou", "dataset")["mean"]),
+                **validation,
                 "learning_rate": rate.current,
                 "seconds": seconds,
                 "images_per_second": steps * batch_size / seconds,
                 "data_wait_share": waited / seconds,
             })
-            rate.after_epoch(validation.mean_loss)
+            rate.after_epoch(validation["val_loss"])
             # The file to go on from comes last: killed before it, we do the epoch again and write the same others.
             run.write_history(history)
-            if history[-1]["val_miou"] > max((row["val_miou"] for row in history[:-1]), default=-math.inf):
+            if task.merit(history[-1]) > max((task.merit(row) for row in history[:-1]), default=-math.inf):
                 save_checkpoint(run.best, spec, model)
             save_checkpoint(run.last, spec, model, optimizer=optimizer,
                             facts={"history": history, "scaler": scaler.state_dict()})
-            bar.set_postfix({"loss": f"{train_loss:.3f}", "val mIoU": f"{history[-1]['val_miou']:.3f}",
+            bar.set_postfix({"loss": f"{train_loss:.3f}", **{k: f"{v:.3f}" for k, v in validation.items()},
                              "images/s": f"{history[-1]['images_per_second']:.0f}"})
+    return model
+
+
+def _build(spec: RunSpec, runs_folder: Path) -> Any:
+    """The spec's model, its encoder from the run that the spec names, and frozen if the spec says so."""
+    model: Any = spec.build()  # with an encoder, where the spec speaks of one
+    if spec.encoder:
+        path = runs_folder / spec.encoder / "best.safetensors"
+        learned = read_spec(path)
+        if (learned.model, learned.data) != (spec.model, spec.data):
+            raise UsageError(f"run {spec.encoder} taught the encoder of a {learned.model!r} on data {learned.data}, "
+                             f"the spec wants {spec.model!r} on {spec.data}: name a run that fits")
+        load_encoder(path, model.encoder)
+    if spec.frozen:
+        model.encoder.requires_grad_(False)
     return model
 
 

@@ -18,8 +18,8 @@ class Recipe:
     Attributes:
         optimizer: ``adam`` (L2 penalty in the gradient) or ``adamw`` (decoupled weight decay).
         learning_rate: the constant or, in ``one-cycle``, the highest rate.
-        schedule: ``plateau`` (factor .5 when the validation loss has not fallen for more than 5 epochs) or
-            ``one-cycle`` (cosine up over the first quarter, cosine down to nothing).
+        schedule: ``constant``, ``plateau`` (factor .5 when the validation loss has not fallen for more than 5
+            epochs) or ``one-cycle`` (cosine up over the first quarter, cosine down to nothing).
         class_weights: of background, cat and dog in the cross-entropy.
     """
 
@@ -31,6 +31,7 @@ class Recipe:
 
 
 RECIPES = {
+    "adam": Recipe("adam", 1e-3, 0.0, "constant", (1.0, 1.0, 1.0)),  # of the published autoencoders
     "paper": Recipe("adam", 1e-4, 1e-4, "plateau", (0.1, 1.0, 1.0)),
     "strong": Recipe("adamw", 3e-3, 1e-2, "one-cycle", (1.0, 1.0, 1.0)),
 }

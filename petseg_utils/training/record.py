@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -14,21 +15,23 @@ from petseg_utils import __version__
 from petseg_utils.models import count_parameters
 from petseg_utils.precision import Precision, device_name
 from petseg_utils.training.run import Run
+from petseg_utils.training.tasks import Task
 
 
-def describe_run(run: Run, model: nn.Module, precision: Precision, commit: str) -> dict[str, Any]:
+def describe_run(run: Run, task: Task, model: nn.Module, precision: Precision, commit: str) -> dict[str, Any]:
     """The run's spec, size, cost, machine and versions, from its history and the process that finished it."""
     history = run.history()
-    best = history.iloc[int(history["val_miou"].argmax())]
+    best = history.iloc[int(np.argmax([task.merit(dict(row)) for _, row in history.iterrows()]))]
     return {
         "run": run.name,
         "spec": run.spec.to_json(),
-        "pretraining": "none",
+        "pretraining": run.spec.encoder or "none",
         "trainable_parameters": count_parameters(model),
         "macs": count_macs(model, run.spec.image_size, precision),
         "epochs": len(history),
         "best_epoch": int(best["epoch"]),
-        "best_val_miou": float(best["val_miou"]),
+        "best_val_miou": best.get("val_miou"),
+        "best_val_loss": best["val_loss"],
         "seconds": round(float(history["seconds"].sum()), 1),
         "images_per_second": round(float(history["images_per_second"].median()), 1),
         "peak_memory_mb": _peak_memory_mb(precision),

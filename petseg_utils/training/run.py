@@ -22,7 +22,7 @@ _PIXELS = ("counts", "boundary")
 @dataclass(frozen=True)
 class Run:
     """One run. Its folder holds ``spec.json``, ``last.safetensors`` (to go on), ``best.safetensors`` (best mIoU on
-    validation), ``history.csv``, ``statistics-{val,test}.npz``, and ``run.json``, which is written
+    validation), ``history.csv``, ``statistics-{val,test}.npz`` (of a segmentation), and ``run.json``, which is written
     last: a run with it is finished.
     """
 
@@ -47,11 +47,11 @@ class Run:
 
     def load_model(self) -> nn.Module:
         """The best model on validation, in eval mode on the CPU."""
-        return load_model(self.best)
+        return load_model(self.best, self.spec.task)
 
     def history(self) -> pd.DataFrame:
-        """One row an epoch: ``epoch, train_loss, val_loss, val_miou, learning_rate, seconds, images_per_second,
-        data_wait_share``."""
+        """One row an epoch: ``epoch, train_loss, val_loss, val_miou`` (of a segmentation), ``learning_rate, seconds,
+        images_per_second, data_wait_share``."""
         return pd.read_csv(self.folder / "history.csv")
 
     def write_history(self, rows: list[dict[str, float]]) -> None:

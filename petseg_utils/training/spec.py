@@ -12,8 +12,10 @@ from torch import nn
 from petseg_utils.classes import NUM_CLASSES, check_border_policy
 from petseg_utils.data.augment import AUGMENTATION_NAMES
 from petseg_utils.errors import UsageError
-from petseg_utils.models import build_model
+from petseg_utils.models import AUTOENCODER_NAMES, build_autoencoder, build_model
 from petseg_utils.training.recipes import Recipe, get_recipe
+
+TASK_NAMES = ("segmentation", "reconstruction")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,11 @@ class RunSpec:
         data: the data set's fingerprint.
         image_size: side of the square input, in pixels.
         epochs: passes over the training part.
+        task: ``segmentation`` or ``reconstruction``.
+        encoder: the run whose trained encoder the model begins with, by name; fresh weights if empty.
+        frozen: the encoder stays as it is.
+        label_fraction: share of the training photos whose masks are used, see
+            :func:`petseg_utils.data.manifest.labelled_subset`.
         options: the model's own options, such as ``width``.
         recipe: a name of :data:`petseg_utils.training.recipes.RECIPES`.
         learning_rate, class_weights: instead of the recipe's.
@@ -41,6 +48,10 @@ class RunSpec:
     data: str
     image_size: int
     epochs: int
+    task: str = "segmentation"
+    encoder: str = ""
+    frozen: bool = False
+    label_fraction: float = 1.0
     options: dict[str, Any] = field(default_factory=dict)
     recipe: str = "strong"
     learning_rate: float | None = None
@@ -52,6 +63,16 @@ class RunSpec:
 
     def __post_init__(self) -> None:
         get_recipe(self.recipe)
+        if self.task not in TASK_NAMES:
+            raise UsageError(f"unknown task {self.task!r}: choose one of {', '.join(TASK_NAMES)}")
+        if not 0 < self.label_fraction <= 1:
+            raise UsageError(f"label_fraction is {self.label_fraction!r}: give a number above 0, at most 1")
+        if self.task == "reconstruction" and (self.frozen or self.encoder or self.label_fraction != 1):
+            raise UsageError("a run that learns to reconstruct begins from nothing, freezes nothing and looks at no "
+                             "masks: leave out encoder, frozen and label_fraction")
+        if (self.frozen or self.encoder or self.task == "reconstruction") and self.model not in AUTOENCODER_NAMES:
+            raise UsageError(f"model {self.model!r} has no encoder that learns by reconstructing: choose one of "
+                             f"{', '.join(AUTOENCODER_NAMES)}")
         check_border_policy(self.border)
         if self.augmentation not in AUGMENTATION_NAMES:
             known = ", ".join(AUGMENTATION_NAMES)
@@ -75,7 +96,8 @@ class RunSpec:
 
     def build(self) -> nn.Module:
         """The spec's model with fresh weights (from the caller's torch seed)."""
-        return build_model(self.model, **self.options)
+        build = build_autoencoder if self.task == "reconstruction" else build_model
+        return build(self.model, **self.options)
 
     def to_json(self) -> str:
         """Canonical JSON of what differs from the defaults.
