@@ -50,7 +50,7 @@ class MaskedAutoencoder(Reconstructor):
     encoder: ViTEncoder
 
     def __init__(self, *, patch: int = 16, dim: int = 192, depth: int = 6, heads: int = 3, mask_ratio: float = 0.75,
-                 normalised: bool = False, decoder_dim: int = 96, decoder_depth: int = 2):
+                 normalised: bool = True, decoder_dim: int = 96, decoder_depth: int = 2):
         super().__init__()
         self.mask_ratio, self.normalised = mask_ratio, normalised
         self.encoder = ViTEncoder(patch=patch, dim=dim, depth=depth, heads=heads)
