@@ -23,7 +23,7 @@ def notebook(path):
 
 
 def test_there_are_notebooks():
-    assert {"01_data_preparation", "02_unet", "07_comparison"} <= {path.stem for path in NOTEBOOKS}
+    assert {"01_data_preparation", "02_unet", "03_autoencoders", "07_comparison"} <= {path.stem for path in NOTEBOOKS}
 
 
 def test_opens_with_its_number_and_question(path, notebook):
