@@ -74,3 +74,27 @@ def test_maps_of_any_size_are_stretched_to_the_photo():
                             pixel=(3, 4), squares={"4 x 4": [5]})
     (image,) = figure.axes[1].images
     assert list(image.get_extent()) == [-0.5, 7.5, 7.5, -0.5]
+
+
+def labelled(rows):
+    return pd.DataFrame([{"variant": variant, "label_fraction": fraction, "split": "test", "reduction": "dataset",
+                          "metric": "iou", "border": "ignore", "class": "mean", "value": value, "ci_low": value - 0.05,
+                          "ci_high": value + 0.05} for variant, fraction, value in rows])
+
+
+def test_label_efficiency_draws_a_line_for_each_model_and_way():
+    rows = [("MAE, frozen", 1.0, 0.7), ("MAE, frozen, 10% of the labels", 0.1, 0.5), ("MAE, from scratch", 1.0, 0.6),
+            ("UNet-AE, frozen, 5% of the labels", 0.05, 0.3)]
+    (axes,) = plots.plot_label_efficiency(labelled(rows)).axes
+    lines = {container.get_label(): container.lines[0] for container in axes.containers}
+    assert set(lines) == {"MAE, frozen", "MAE, from scratch", "UNet-AE, frozen"}
+    assert np.allclose(lines["MAE, frozen"].get_xydata(), [[10, 0.5], [100, 0.7]])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["5", "10", "100"]
+
+
+def test_losses_are_drawn_solid_in_training_and_dashed_in_validation():
+    history = pd.DataFrame({"epoch": [1, 2], "train_loss": [0.4, 0.2], "val_loss": [0.5, 0.3]})
+    (axes,) = plots.plot_losses({"MAE": history}, "mean squared error").axes
+    assert [(line.get_linestyle(), list(line.get_ydata())) for line in axes.lines] == [
+        ("-", [0.4, 0.2]), ("--", [0.5, 0.3])]
+    assert axes.get_yscale() == "log" and axes.get_ylabel() == "mean squared error"

@@ -4,6 +4,7 @@ import pytest
 from making_runs import assert_sentence, train_tiny
 
 from petseg_utils.errors import UsageError
+from petseg_utils.models.floor import ClassFrequencies
 from petseg_utils.profiles import resolve
 from petseg_utils.study import Study
 
@@ -38,3 +39,25 @@ def test_results_on_other_data_are_not_mixed(tmp_path):
 def test_a_name_that_leaves_the_results_folder_is_refused(name):
     with pytest.raises(UsageError):
         Study(resolve("smoke"), name)
+
+
+def test_reconstructions_are_listed_and_models_without_a_run_are_scored(tmp_path):
+    study = smoke()
+    data = study.data
+    plain = {"model": "ae-simple", "options": {"width": 2}, "epochs": 1}
+    pretrained = train_tiny(data, tmp_path, **plain, task="reconstruction")
+    run = train_tiny(data, tmp_path, **plain, encoder=pretrained.name, frozen=True, label_fraction=0.5)
+    study.record("03_autoencoders", {"AE": pretrained, "AE, frozen": run},
+                 untrained={"floor": ClassFrequencies(data.masks[data.indices("train")])})
+    metrics, runs = study.metrics(), study.runs().set_index("variant")
+    assert metrics["variant"].unique().tolist() == ["AE, frozen", "floor"]
+    assert runs.index.tolist() == ["AE", "AE, frozen"]
+    assert runs.loc["AE", "pretraining"] == "none" and runs.loc["AE, frozen", "pretraining"] == pretrained.name
+    assert runs["best_val_loss"].gt(0).all() and runs["best_val_miou"].isna().tolist() == [True, False]
+    frozen, floor = (metrics[metrics["variant"] == name] for name in ("AE, frozen", "floor"))
+    assert len(frozen) == len(floor)
+    assert frozen["encoder"].eq(pretrained.name).all() and frozen["label_fraction"].eq(0.5).all()
+    assert floor["run"].eq("").all() and floor["seed"].isna().all()
+    (score,) = floor.query("split == 'test' and border == 'ignore' and reduction == 'dataset' and metric == 'iou' "
+                           "and `class` == 'cat'")["value"]
+    assert score == 0

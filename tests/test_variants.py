@@ -8,7 +8,15 @@ from petseg_utils.errors import UsageError
 from petseg_utils.profiles import resolve
 from petseg_utils.study import Study
 from petseg_utils.training.recipes import FAMILY_LEARNING_RATES, get_recipe
-from petseg_utils.variants import unet_ablations, unet_specs
+from petseg_utils.variants import (
+    AUTOENCODERS,
+    LABEL_FRACTIONS,
+    autoencoder_controls,
+    frozen_specs,
+    reconstruction_specs,
+    unet_ablations,
+    unet_specs,
+)
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +75,54 @@ def test_unknown_rows_are_refused():
 def test_native_photos_need_a_folder(studies):
     with pytest.raises(UsageError, match="^native_root is None: give the folder"):
         _ = studies().native_data
+
+
+# ---------------------------------------------------------------------------------------------- autoencoders
+
+
+def test_small_profiles_train_one_frozen_encoder_of_each_kind_and_no_controls(studies):
+    study = studies()
+    frozen, reconstructions = frozen_specs(study), reconstruction_specs(study)
+    assert set(frozen) == {f"{published.name}, frozen" for published in AUTOENCODERS.values()}
+    for name, spec in frozen.items():
+        assert spec.frozen and spec.encoder == reconstructions[name.removesuffix(", frozen")].run_name
+    assert autoencoder_controls(study) == {}
+    assert "Improved AE, skips, frozen" in frozen_specs(studies(rows="main"))
+
+
+def test_published_rates_and_epochs(studies):
+    study = studies(epochs_share=1.0)
+    specs = reconstruction_specs(study) | frozen_specs(study)
+    recipes = {name: spec.get_recipe() for name, spec in specs.items() if "MAE" not in name}
+    facts = {name: (specs[name].epochs, r.learning_rate, r.optimizer, r.schedule) for name, r in recipes.items()}
+    assert facts == {
+        "Simple AE": (100, 1e-3, "adam", "constant"), "Simple AE, frozen": (50, 1e-3, "adam", "constant"),
+        "Improved AE": (100, 1e-3, "adam", "constant"), "Improved AE, frozen": (50, 1e-4, "adam", "constant"),
+        "UNet-AE": (50, 1e-3, "adam", "constant"), "UNet-AE, frozen": (50, 1e-3, "adam", "constant"),
+        "UNet-AE with skips": (50, 1e-3, "adam", "constant"),
+    }
+    assert {spec.augmentation for spec in reconstruction_specs(study).values()} == {"five"}
+    assert {spec.epochs for spec in frozen_specs(studies(epochs_share=0.001)).values()} == {1}
+
+
+def test_a_control_differs_from_the_frozen_run_in_what_it_controls(studies):
+    study = studies(rows="all")
+    frozen, controls = frozen_specs(study), autoencoder_controls(study)
+    for published in AUTOENCODERS.values():
+        base = frozen[f"{published.name}, frozen"]
+        for way, changed in (("random, frozen", {"encoder"}), ("from scratch", {"encoder", "frozen"}),
+                             ("fine-tuned", {"frozen"})):
+            assert differences(controls[f"{published.name}, {way}"], base) == changed
+    for control, base in (("UNet-AE, pre-trained with skips, frozen", "UNet-AE, frozen"),
+                          ("Improved AE, skips, random, frozen", "Improved AE, skips, frozen")):
+        assert differences(controls[control], frozen[base]) == {"encoder"}
+
+
+def test_fewer_labels_are_compared_at_equal_epochs(studies):
+    controls = autoencoder_controls(studies(rows="all"))
+    for fraction in LABEL_FRACTIONS:
+        rows = {name: spec for name, spec in controls.items() if spec.label_fraction == fraction}
+        assert len(rows) == 6 and all(name.endswith(f"{fraction:.0%} of the labels") for name in rows)
+        ways = {(spec.model, bool(spec.encoder), spec.frozen) for spec in rows.values()}
+        assert len(ways) == 6 and len({spec.epochs for spec in rows.values() if spec.model == "mae"}) == 1
+    assert len({spec.run_name for spec in controls.values()}) == len(controls)

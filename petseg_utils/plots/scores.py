@@ -99,6 +99,8 @@ def plot_label_efficiency(metrics: pd.DataFrame, split: str = "test") -> Figure:
     figure, axes = plt.subplots(figsize=(7.5, 4))
     for (family, colour), (way, style) in product(colours.items(), styles.items()):
         line = rows[(rows["family"] == family) & (rows["way"] == way)].sort_values("label_fraction")
+        if line.empty:
+            continue
         errors = np.clip([line["value"] - line["ci_low"], line["ci_high"] - line["value"]], 0, None)
         axes.errorbar(100 * line["label_fraction"], line["value"], yerr=errors, fmt=style, markersize=5, color=colour,
                       elinewidth=1, label=f"{family}, {way}")
