@@ -128,3 +128,11 @@ def test_an_autoencoder_can_learn_a_photo_by_heart():
         loss.backward()
         optimizer.step()
     assert loss.item() < first / 10
+
+
+def test_the_signal_survives_the_unet_autoencoders_layers():
+    """He's weights keep the size of what passes, forward and from layer to layer; torch's own would let it fade."""
+    model, images = seeded("ae-unet"), torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        sizes = [m.square().mean() for m in model.encoder(images)]
+        assert 0.1 < sizes[-1] / sizes[0] < 10 and 0.05 < model(images).square().mean() / sizes[-1] < 20
