@@ -85,9 +85,10 @@ def test_readme_quotes_the_headline_of_every_main_row():
                              "reduction == 'dataset'")
     main = headline[~headline["notebook"].str.endswith(("_ablations", "_controls"))]
     assert len(main) >= 10
+    tables = [line for line in readme.splitlines() if line.startswith("| ")]
     for row in main.itertuples():
-        lines = [line for line in readme.splitlines() if line.startswith(f"| {row.variant} |")]
-        assert any(formatted(row) in line for line in lines), f"{row.variant}: {formatted(row)}"
+        name = row.variant.split(", frozen")[0]  # families of frozen encoders stand in rows, their controls beside them
+        assert any(line.startswith(f"| {name}") and formatted(row) in line for line in tables), formatted(row)
 
 
 def test_every_number_with_an_interval_in_the_readmes_tables_is_of_the_measured_study():

@@ -8,6 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from petseg_utils.classes import BACKGROUND, CAT, DOG
 from petseg_utils.plots.style import display_colour
@@ -75,6 +76,8 @@ def plot_histories(histories: dict[str, pd.DataFrame]) -> Figure:
         right.plot(best["epoch"], best["val_miou"], "o", color=colour)
     left.set(xlabel="epoch", ylabel="cross-entropy (nats per pixel)", ylim=(0, None))
     right.set(xlabel="epoch", ylabel="validation mIoU, border ignored", ylim=(0, 1))
+    for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.legend(handles=[Line2D([], [], color="0.3", label="training"),
                          Line2D([], [], color="0.3", linestyle="--", label="validation")], frameon=False, fontsize=9)
     right.legend(frameon=False, fontsize=9)
@@ -88,6 +91,7 @@ def plot_losses(histories: dict[str, pd.DataFrame], loss: str) -> Figure:
         axes.plot(history["epoch"], history["train_loss"], color=colour, label=name)
         axes.plot(history["epoch"], history["val_loss"], color=colour, linestyle="--")
     axes.set(xlabel="epoch", ylabel=loss, yscale="log")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
     return figure
 
