@@ -15,7 +15,7 @@ from petseg_utils.errors import UsageError
 from petseg_utils.evaluation import evaluate
 from petseg_utils.precision import choose_precision
 from petseg_utils.profiles import Settings
-from petseg_utils.results import read_table, record_runs
+from petseg_utils.results import packaged_table, read_table, record_runs
 from petseg_utils.synthetic import write_synthetic_pets
 from petseg_utils.training.loop import train
 from petseg_utils.training.recipes import FAMILY_LEARNING_RATES
@@ -135,6 +135,15 @@ class Study:
         dataset = "synthetic" if synthetic else self.data.layout.kind
         record_runs(folder, self.name, notebook, dataset, runs, scored)
         write_text(path, manifest)
+
+    def rows_to_show(self, table: str, notebook: str) -> pd.DataFrame:
+        """A notebook's rows of ``metrics``, ``groups`` or ``runs``, for a lesson: the study's own where its profile trains
+        them all, else those of the measured study that came with the package. Prints whose they are."""
+        own, packaged = (t[t["notebook"] == notebook] for t in (getattr(self, table)(), packaged_table(table)))
+        rows = own if len(own) and (self.settings.rows != "families" or packaged.empty) else packaged
+        whose = "this study's own" if rows is own else f"packaged, measured in study {', '.join(rows['study'].unique())}"
+        print(f"{table} of {notebook}: {whose if len(rows) else 'not measured yet'}")
+        return rows
 
     def groups(self) -> pd.DataFrame:
         """The study's ``groups.csv``: one number a row, for a group of photos."""

@@ -35,6 +35,23 @@ def test_results_on_other_data_are_not_mixed(tmp_path):
     assert set(study.metrics().query("split == 'test'")["n_images"]) == {24}
 
 
+def test_a_lesson_shows_the_packaged_rows_until_the_study_trains_them_all(tmp_path, capsys):
+    def shown(study, notebook):
+        rows = study.rows_to_show("metrics", notebook)
+        return set(rows["study"]), capsys.readouterr().out.strip()
+
+    small, large = smoke(), smoke(rows="all")
+    packaged = ({"oxford-128"}, "metrics of 02_unet: packaged, measured in study oxford-128")
+    assert shown(small, "02_unet") == shown(large, "02_unet") == packaged
+    run = train_tiny(small.data, tmp_path, epochs=1)
+    for notebook in ("02_unet", "99_new"):
+        small.record(notebook, {"UNet": run})
+    assert shown(small, "02_unet") == packaged
+    assert shown(large, "02_unet") == ({"mine"}, "metrics of 02_unet: this study's own")
+    assert shown(small, "99_new") == ({"mine"}, "metrics of 99_new: this study's own")
+    assert shown(small, "98_newer") == (set(), "metrics of 98_newer: not measured yet")
+
+
 @pytest.mark.parametrize("name", ["../x", "a/b", "/x", ".."])
 def test_a_name_that_leaves_the_results_folder_is_refused(name):
     with pytest.raises(UsageError):
