@@ -137,11 +137,12 @@ class Study:
         write_text(path, manifest)
 
     def rows_to_show(self, table: str, notebook: str) -> pd.DataFrame:
-        """A notebook's rows of ``metrics``, ``groups`` or ``runs``, for a lesson: the study's own where its profile trains
-        them all, else those of the measured study that came with the package. Prints whose they are."""
+        """A notebook's rows of ``metrics``, ``groups`` or ``runs``, for a lesson: the study's own where its profile
+        trains them all, else those of the measured study that came with the package. Prints whose they are."""
         own, packaged = (t[t["notebook"] == notebook] for t in (getattr(self, table)(), packaged_table(table)))
         rows = own if len(own) and (self.settings.rows != "families" or packaged.empty) else packaged
-        whose = "this study's own" if rows is own else f"packaged, measured in study {', '.join(rows['study'].unique())}"
+        measured = f"packaged, measured in study {', '.join(rows['study'].unique())}"
+        whose = "this study's own" if rows is own else measured
         print(f"{table} of {notebook}: {whose if len(rows) else 'not measured yet'}")
         return rows
 
