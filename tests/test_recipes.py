@@ -155,5 +155,5 @@ def test_frozen_parameters_are_not_optimized():
 
 
 def test_unknown_recipe_is_refused_with_a_sentence():
-    with pytest.raises(UsageError, match=r"^unknown recipe 'papers': choose one of paper, strong$"):
+    with pytest.raises(UsageError, match=r"^unknown recipe 'papers': choose one of adam, paper, strong$"):
         get_recipe("papers")
