@@ -1,22 +1,24 @@
 """From logits to statistics: every model is scored here, at the photos' own resolution."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from petseg_utils.classes import NUM_CLASSES
 from petseg_utils.data.cache import PetData
+from petseg_utils.data.datasets import Maps
 from petseg_utils.errors import TrainingError
 from petseg_utils.metrics import ImageStatistics, image_statistics
 from petseg_utils.precision import Precision
 
 
 @torch.inference_mode()
-def evaluate(model: nn.Module, data: PetData, part: str, precision: Precision, *, at_original_size: bool = True,
-             batch_size: int = 64) -> ImageStatistics:
+def evaluate(model: Any, data: PetData, part: str, precision: Precision, *, at_original_size: bool = True,
+             maps: Maps | None = None, batch_size: int = 64) -> ImageStatistics:
     """Score a model on one part.
 
     Args:
@@ -27,6 +29,7 @@ def evaluate(model: nn.Module, data: PetData, part: str, precision: Precision, *
         precision: device and compute type.
         at_original_size: resize the logits to each photo's own size and compare with its original mask (what is
             reported); else score the square the model sees (what training watches).
+        maps: the part's maps of the model's frozen encoder, if they have been computed.
         batch_size: photos at once; changes nothing but speed.
 
     Raises:
@@ -38,7 +41,10 @@ def evaluate(model: nn.Module, data: PetData, part: str, precision: Precision, *
     found: list[dict[str, np.ndarray]] = []
     for batch, images in batches_of(data, part, precision, batch_size):
         with precision.autocast():
-            logits = model(images).float()
+            if maps is None:
+                logits = model(images).float()
+            else:
+                logits = model.decode([m.to(precision.device) for m in maps.read(batch)], images).float()
         if not torch.isfinite(logits).all():
             raise TrainingError("the model's logits are not all finite numbers: train it again with a lower learning "
                                 "rate")

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from petseg_utils.encoders.base import Encoder
 from petseg_utils.errors import UsageError
 
 
@@ -42,7 +43,12 @@ class Precision:
         return batch.to(memory_format=torch.channels_last).float().div_(255)
 
     def model(self, model: nn.Module) -> nn.Module:
-        return model.to(self.device).to(memory_format=torch.channels_last)
+        """The model on the device, channels_last, its frozen encoder (if it has one) in the compute type."""
+        model = model.to(self.device).to(memory_format=torch.channels_last)
+        for module in model.modules():
+            if isinstance(module, Encoder):
+                module.compute_in(self.dtype)
+        return model
 
 
 def choose_precision(device: str = "auto") -> Precision:

@@ -41,7 +41,8 @@ def metric_rows(run: Run) -> list[dict[str, Any]]:
     with 95 % bootstrap intervals over images."""
     spec = run.spec
     common = {
-        "run": run.name, "model": spec.model, "encoder": spec.encoder, "recipe": spec.recipe,
+        "run": run.name, "model": spec.model, "decoder": spec.options.get("decoder", ""),
+        "encoder": spec.encoder, "recipe": spec.recipe,
         "augmentation": spec.augmentation, "label_fraction": spec.label_fraction, "seed": spec.seed,
         "image_size": spec.image_size,
     }
@@ -70,7 +71,8 @@ def run_group_rows(run: Run) -> list[dict[str, Any]]:
 
 def record_runs(folder: Path, study: str, notebook: str, dataset: str, runs: dict[str, Run],
                 untrained: dict[str, Scored] | None = None) -> None:
-    """Write the rows of a notebook's runs to a study's three tables, in place of that notebook's earlier rows.
+    """Write the rows of a notebook's runs to a study's three tables, in place of earlier rows of the same notebook and
+    variant; others stay, so that a notebook's runs can be made in parts.
 
     Args:
         folder: ``results/<study>``.
@@ -88,9 +90,9 @@ def record_runs(folder: Path, study: str, notebook: str, dataset: str, runs: dic
     groups = [labels | {"variant": variant, "dataset": dataset} | row
               for variant, run in segmenters.items() for row in run_group_rows(run)]
     records = [labels | {"variant": variant} | run.record() for variant, run in runs.items()]
-    _replace_rows(folder / "metrics.csv", METRICS_COLUMNS, notebook, metrics)
-    _replace_rows(folder / "groups.csv", GROUPS_COLUMNS, notebook, groups)
-    _replace_rows(folder / "runs.csv", RUNS_COLUMNS, notebook, records)
+    for table, columns, rows in (("metrics", METRICS_COLUMNS, metrics), ("groups", GROUPS_COLUMNS, groups),
+                                 ("runs", RUNS_COLUMNS, records)):
+        _replace_rows(folder / f"{table}.csv", columns, notebook, {*runs, *(untrained or {})}, rows)
 
 
 def read_table(folder: Path, name: str) -> pd.DataFrame:
@@ -112,11 +114,12 @@ def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=numbers, engine="python")
 
 
-def _replace_rows(path: Path, columns: tuple[str, ...], notebook: str, rows: list[dict[str, Any]]) -> None:
+def _replace_rows(path: Path, columns: tuple[str, ...], notebook: str, variants: set[str],
+                  rows: list[dict[str, Any]]) -> None:
     new = pd.DataFrame(rows).reindex(columns=list(columns))
     if path.is_file():
         old = _read(path, columns)
-        kept = old[old["notebook"] != notebook]
+        kept = old[(old["notebook"] != notebook) | ~old["variant"].isin(variants)]
         new = pd.concat([kept, new], ignore_index=True) if len(kept) else new
     new = new.sort_values("notebook", kind="stable")
     write_text(path, new.round({"value": 6, "ci_low": 6, "ci_high": 6}).to_csv(index=False, lineterminator="\n"))

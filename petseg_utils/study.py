@@ -1,6 +1,6 @@
 """A study: settings, a data set, runs and tables, as a notebook or the command line uses them."""
 
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,11 @@ from tqdm import tqdm
 from petseg_utils.atomic import write_text
 from petseg_utils.data.cache import PetData, open_data
 from petseg_utils.data.download import ensure_oxford
+from petseg_utils.encoders.features import FeatureStore
+from petseg_utils.encoders.specs import build_encoder
 from petseg_utils.errors import UsageError
 from petseg_utils.evaluation import evaluate
+from petseg_utils.models import FROZEN_ENCODER_NAMES
 from petseg_utils.precision import choose_precision
 from petseg_utils.profiles import Settings
 from petseg_utils.results import packaged_table, read_table, record_runs
@@ -88,19 +91,42 @@ class Study:
             "learning_rate": family_rate if s.learning_rate is None else s.learning_rate,
             "batch_size": s.batch_size, "seed": s.seed,
         }
+        if model in FROZEN_ENCODER_NAMES:
+            encoder = changes.get("encoder", s.encoder)
+            plain |= {"encoder": encoder, "encoder_weights": self._encoder_facts(encoder)[0], "frozen": True,
+                      "epochs": s.decoder_epochs}
+            if changes.get("augmentation", "none") != "none":
+                plain["views"] = s.views
         return RunSpec(**(plain | changes))
+
+    @cache  # noqa: B019 (a study lives as long as its notebook)
+    def _encoder_facts(self, spec: str) -> tuple[str, int]:
+        encoder = build_encoder(spec, self.settings.encoder_size)
+        return encoder.weights_hash, max(encoder.strides)
+
+    def encoder_stride(self, spec: str) -> int:
+        """Pixels of the encoder's input to a place in its last map."""
+        return self._encoder_facts(spec)[1]
 
     def _options(self, model: str) -> dict[str, Any]:
         s = self.settings
         if model == "mae":
             return {"patch": s.patch, "dim": s.vit_dim, "depth": s.vit_depth, "heads": max(3, s.vit_dim // 64)}
+        if model in FROZEN_ENCODER_NAMES:
+            return {"image_size": s.encoder_size}
         if model == "ae-unet":
             return {"width": s.width}
         return {} if model.startswith("ae-") else {"width": s.width, "depth": s.depth}
 
     def train(self, spec: RunSpec) -> Run:
         """The spec's finished run: see :func:`petseg_utils.training.loop.train`."""
-        return train(spec, self.data, self.workspace.runs, device=self.settings.device)
+        return train(spec, self.data, self.workspace.runs, features=self.features, device=self.settings.device)
+
+    @cached_property
+    def features(self) -> FeatureStore:
+        """Where frozen encoders' maps are cached."""
+        return FeatureStore(self.workspace.cache / "features", self.settings.cache_gb,
+                            lambda chunks, what: tqdm(chunks, desc=what, unit="chunk", mininterval=2))
 
     def score_at_native_size(self, run: Run) -> None:
         """Score a run on the test photos of the settings' ``native_root`` too, at those photos' own sizes."""
@@ -110,18 +136,20 @@ class Study:
         run.write_statistics(NATIVE, evaluate(precision.model(run.load_model()), self.native_data, "test", precision))
 
     def record(self, notebook: str, runs: dict[str, Run], untrained: dict[str, nn.Module] | None = None) -> None:
-        """Put a notebook's finished runs, by variant, into the study's tables, and the split beside them.
+        """Put a notebook's finished runs, by variant, into the study's tables, and the split beside them. Rows of the
+        notebook's other variants stay.
 
         Args:
             untrained: models that have no run, by variant: they are scored, too.
 
         Raises:
-            UsageError: the tables hold other notebooks' results on other data, which must not be mixed.
+            UsageError: the tables hold other results on other data, which must not be mixed.
         """
         folder = self.workspace.results(self.name)
         manifest = self.data.manifest.to_csv(index=False, lineterminator="\n")
         path = folder / "manifest.csv"
-        others = set(self.runs()["notebook"]) - {notebook}
+        rows = self.runs()
+        others = set(rows["notebook"][(rows["notebook"] != notebook) | ~rows["variant"].isin(runs)])
         if others and path.is_file() and path.read_text(encoding="utf-8") != manifest:
             raise UsageError(f"study {self.name!r} holds results of {', '.join(sorted(others))} on other data: give "
                              f"this study another name, or remove {str(folder)!r}")

@@ -4,6 +4,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from petseg_utils.encoders.specs import encoder_name
+from petseg_utils.models.clip import DECODER_NAMES
 from petseg_utils.study import Study
 from petseg_utils.training.spec import RunSpec
 
@@ -53,9 +55,11 @@ AUTOENCODERS = {
     "ae-simple": Published("Simple AE", 100, 1e-3, 50, 1e-3),
     "ae-improved": Published("Improved AE", 100, 1e-3, 50, 1e-4),
     "ae-unet": Published("UNet-AE", 50, 1e-3, 50, 1e-3),
-    "mae": Published("MAE", 400, 1e-3, 50, 5e-4),
+    "mae": Published("MAE", 800, 1e-3, 50, 5e-4),
 }
 LABEL_FRACTIONS = (0.05, 0.1, 0.25)
+TOKEN_GRIDS = (7, 14, 28)
+ENCODER_LABELS = {"imagenet_rn101v2": "ImageNet ResNet-101"}  # a file's name is not always what is in it
 
 
 def reconstruction_specs(study: Study) -> dict[str, RunSpec]:
@@ -125,3 +129,46 @@ def _recipe(model: str) -> str:
 
 def _share(study: Study, epochs: int) -> int:
     return max(1, round(study.settings.epochs_share * epochs))
+
+
+def encoder_label(spec: str) -> str:
+    """What tables and figures call an encoder's spec."""
+    name = encoder_name(spec)
+    return ENCODER_LABELS.get(name, name)
+
+
+def clip_specs(study: Study) -> dict[str, RunSpec]:
+    """The decoders of notebook 04 on the settings' frozen encoder; in small profiles the best of them only."""
+    label = encoder_label(study.settings.encoder)
+    if study.settings.rows == "families":
+        return {f"{label}, multi": _clip(study, "multi")}
+    specs = {f"{label}, {decoder}": _clip(study, decoder) for decoder in DECODER_NAMES}
+    return specs | {
+        f"{label}, report, recipe paper": _clip(study, "report", recipe="paper"),
+        f"{label}, report, recipe paper, not augmented": _clip(study, "report", recipe="paper", augmentation="none"),
+        f"{label}, multi, not augmented": _clip(study, "multi", augmentation="none"),
+    }
+
+
+def clip_ablations(study: Study) -> dict[str, RunSpec]:
+    """One thing changed at a time in ``multi`` on the settings' encoder; empty where a profile has no ablations."""
+    if study.settings.rows != "all":
+        return {}
+    encoder = study.settings.encoder
+    changes: dict[str, dict[str, Any]] = {
+        "random weights": {"encoder": f"random:{encoder}"},
+        "fine-tuned": {"frozen": False},
+        "last layer only": {"options": {"layers": "last"}},
+        "no image path": {"options": {"image_path": False}},
+        "last layer only, no image path": {"options": {"layers": "last", "image_path": False}},
+        "normalised as ImageNet": {"options": {"normalisation": "imagenet"}},
+    }
+    for grid in TOKEN_GRIDS:
+        changes[f"last layer only, no image path, {grid} x {grid} tokens"] = {
+            "options": {"layers": "last", "image_path": False, "image_size": grid * study.encoder_stride(encoder)}}
+    return {f"{encoder_label(encoder)}, {name}": _clip(study, "multi", **own) for name, own in changes.items()}
+
+
+def _clip(study: Study, decoder: str, *, options: dict[str, Any] | None = None, **changes: Any) -> RunSpec:
+    plain = study.spec("clip", **({"augmentation": "five"} | changes))
+    return dataclasses.replace(plain, options=plain.options | {"decoder": decoder} | (options or {}))

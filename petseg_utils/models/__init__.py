@@ -7,6 +7,7 @@ from torch import nn
 
 from petseg_utils.errors import UsageError
 from petseg_utils.models.autoencoders import ImprovedAutoencoder, Reconstructor, SimpleAutoencoder, UNetAutoencoder
+from petseg_utils.models.clip import ClipSegmenter
 from petseg_utils.models.mae import MAESegmenter, MaskedAutoencoder
 from petseg_utils.models.unet import UNet
 from petseg_utils.models.unet_resattn import UNetResAttn
@@ -17,9 +18,10 @@ _AUTOENCODERS: dict[str, type[nn.Module]] = {
 }
 # The autoencoders' own three channels serve as logits; the masked one gets another decoder.
 _MODELS: dict[str, type[nn.Module]] = {
-    "unet": UNet, "unet-resattn": UNetResAttn, **_AUTOENCODERS, "mae": MAESegmenter,
+    "unet": UNet, "unet-resattn": UNetResAttn, **_AUTOENCODERS, "mae": MAESegmenter, "clip": ClipSegmenter,
 }
 MODEL_NAMES, AUTOENCODER_NAMES = tuple(_MODELS), tuple(_AUTOENCODERS)
+FROZEN_ENCODER_NAMES = ("clip",)  # built on an encoder of petseg_utils.encoders
 
 
 def build_model(name: str, **options: Any) -> nn.Module:

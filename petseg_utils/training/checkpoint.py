@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from petseg_utils.atomic import replacing_file
 from petseg_utils.errors import DataError
+from petseg_utils.models import FROZEN_ENCODER_NAMES
+from petseg_utils.models.clip import ClipSegmenter
 from petseg_utils.training.spec import RunSpec
 
 _WEIGHTS, _OPTIMIZER = "model.", "optimizer."
@@ -60,9 +62,24 @@ def load_model(path: Path, task: str = "segmentation") -> nn.Module:
     spec = read_spec(path)
     if spec.task != task:
         raise DataError(f"the model in checkpoint {str(path)!r} learned {spec.task}, not {task}: give a run that did")
-    model = spec.build()
+    model: Any = spec.build()
+    if spec.model in FROZEN_ENCODER_NAMES:
+        check_encoder_weights(spec, model)
+        model.encoder.requires_grad_(not spec.frozen)
     load_weights(path, model)
     return model.eval()
+
+
+def check_encoder_weights(spec: RunSpec, model: ClipSegmenter) -> None:
+    """Refuse an encoder whose weights are no longer those that the run was planned with.
+
+    Raises:
+        DataError: they are others.
+    """
+    found = model.encoder.weights_hash
+    if spec.encoder_weights and found != spec.encoder_weights:
+        raise DataError(f"the weights of encoder {spec.encoder!r} are {found}, the run was made with "
+                        f"{spec.encoder_weights}: bring those, or train again")
 
 
 def load_weights(path: Path, model: nn.Module) -> None:

@@ -17,10 +17,18 @@ from tqdm import tqdm
 
 from petseg_utils.atomic import remove_leftovers
 from petseg_utils.data.cache import PetData
-from petseg_utils.data.datasets import SegmentationDataset
+from petseg_utils.encoders.features import FeatureStore
 from petseg_utils.errors import TrainingError, UsageError
+from petseg_utils.models import FROZEN_ENCODER_NAMES
 from petseg_utils.precision import Precision, choose_precision
-from petseg_utils.training.checkpoint import load_encoder, load_training, load_weights, read_spec, save_checkpoint
+from petseg_utils.training.checkpoint import (
+    check_encoder_weights,
+    load_encoder,
+    load_training,
+    load_weights,
+    read_spec,
+    save_checkpoint,
+)
 from petseg_utils.training.recipes import LearningRate, build_optimizer
 from petseg_utils.training.record import checkout_commit, describe_run
 from petseg_utils.training.run import SPLITS, Run
@@ -31,7 +39,8 @@ from petseg_utils.training.tasks import TASKS, Task
 ORPHAN_SECONDS = 20
 
 
-def train(spec: RunSpec, data: PetData, runs_folder: Path, *, device: str = "auto", quiet: bool = False) -> Run:
+def train(spec: RunSpec, data: PetData, runs_folder: Path, *, features: FeatureStore | None = None,
+          device: str = "auto", quiet: bool = False) -> Run:
     """Return the spec's finished run, from its folder if it is there; else train, or go on where training stopped.
 
     The epoch that is best on validation is kept (see :mod:`petseg_utils.training.tasks`). The test part is touched
@@ -41,6 +50,7 @@ def train(spec: RunSpec, data: PetData, runs_folder: Path, *, device: str = "aut
         spec: what to train.
         data: the opened data set; its fingerprint and image size must be the spec's.
         runs_folder: the run's own folder is made in it.
+        features: where a frozen encoder's maps are cached; without, they are computed anew each time.
         device: ``auto``, ``cpu`` or ``cuda``.
         quiet: no progress bar.
 
@@ -61,25 +71,25 @@ def train(spec: RunSpec, data: PetData, runs_folder: Path, *, device: str = "aut
             if not run.finished:  # another process may have finished it while we asked for the lock
                 remove_leftovers(run.folder)
                 run.write_spec()
-                _finish(run, data, choose_precision(device), quiet)
+                _finish(run, data, choose_precision(device), features, quiet)
     except Timeout:
         raise UsageError(f"run {run.name} is being trained by another process ({ORPHAN_SECONDS} s waited): let it end, "
                          "or stop it") from None
     return run
 
 
-def _finish(run: Run, data: PetData, precision: Precision, quiet: bool) -> None:
+def _finish(run: Run, data: PetData, precision: Precision, features: FeatureStore | None, quiet: bool) -> None:
     commit = checkout_commit()  # now: files may change while we train
     if precision.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(precision.device)
-    task = TASKS[run.spec.task](data, run.spec.get_recipe(), precision)
-    model = _train_epochs(run, task, data, precision, quiet)
+    task = TASKS[run.spec.task](run.spec, data, precision, features)
+    model = _train_epochs(run, task, precision, quiet)
     load_weights(run.best, model)
     task.score(run, model)
     run.write_record(describe_run(run, task, model, precision, commit))
 
 
-def _train_epochs(run: Run, task: Task, data: PetData, precision: Precision, quiet: bool) -> nn.Module:
+def _train_epochs(run: Run, task: Task, precision: Precision, quiet: bool) -> nn.Module:
     spec, recipe = run.spec, run.spec.get_recipe()
     torch.manual_seed(spec.seed)
     model: Any = precision.model(_build(spec, run.folder.parent))
@@ -92,8 +102,7 @@ def _train_epochs(run: Run, task: Task, data: PetData, precision: Precision, qui
         if facts["scaler"]:  # empty where training began without scaling
             scaler.load_state_dict(facts["scaler"])
 
-    dataset = SegmentationDataset(data, augmentation=spec.augmentation, border=spec.border, seed=spec.seed,
-                                  label_fraction=spec.label_fraction)
+    dataset = task.dataset(model)
     batch_size = min(spec.batch_size, len(dataset))
     steps = len(dataset) // batch_size
     rate = LearningRate(recipe, optimizer, steps, spec.epochs, [row["val_loss"] for row in history])
@@ -107,9 +116,9 @@ def _train_epochs(run: Run, task: Task, data: PetData, precision: Precision, qui
             if spec.frozen:
                 model.encoder.eval()  # batch norm would go on counting
             loss_sum, waited = torch.zeros((), device=precision.device), 0.0
-            for step, (images, targets, wait) in enumerate(_batches(dataset, epoch, batch_size, precision)):
+            for step, (images, rest, wait) in enumerate(_batches(dataset, epoch, batch_size, precision)):
                 rate.before_step(epoch * steps + step)
-                loss = task.loss(model, images, targets)
+                loss = task.loss(model, images, *rest)
                 optimizer.zero_grad(set_to_none=True)
                 scaler.scale(loss).backward()
                 scaler.step(optimizer)
@@ -147,15 +156,17 @@ def _train_epochs(run: Run, task: Task, data: PetData, precision: Precision, qui
 def _build(spec: RunSpec, runs_folder: Path) -> Any:
     """The spec's model, its encoder from the run that the spec names, and frozen if the spec says so."""
     model: Any = spec.build()  # with an encoder, where the spec speaks of one
-    if spec.encoder:
+    if spec.model in FROZEN_ENCODER_NAMES:
+        check_encoder_weights(spec, model)
+    elif spec.encoder:
         path = runs_folder / spec.encoder / "best.safetensors"
         learned = read_spec(path)
         if (learned.model, learned.data) != (spec.model, spec.data):
             raise UsageError(f"run {spec.encoder} taught the encoder of a {learned.model!r} on data {learned.data}, "
                              f"the spec wants {spec.model!r} on {spec.data}: name a run that fits")
         load_encoder(path, model.encoder)
-    if spec.frozen:
-        model.encoder.requires_grad_(False)
+    if spec.encoder or spec.frozen:
+        model.encoder.requires_grad_(not spec.frozen)
     return model
 
 
@@ -163,9 +174,10 @@ def _epoch_seed(seed: int, epoch: int) -> int:
     return int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0])
 
 
-def _batches(dataset: SegmentationDataset, epoch: int, batch_size: int,
-             precision: Precision) -> Iterator[tuple[Tensor, Tensor, float]]:
-    """Batches of one epoch on the device, each with the seconds it kept the loop waiting."""
+def _batches(dataset: Any, epoch: int, batch_size: int,
+             precision: Precision) -> Iterator[tuple[Tensor, list[Tensor], float]]:
+    """Batches of one epoch on the device, images and what comes with them, with the seconds each kept the loop
+    waiting."""
     dataset.set_epoch(epoch)
     order = torch.Generator().manual_seed(_epoch_seed(dataset.seed, epoch))
     on_gpu = precision.device.type == "cuda"
@@ -174,9 +186,9 @@ def _batches(dataset: SegmentationDataset, epoch: int, batch_size: int,
     loader = DataLoader(dataset, batch_size, shuffle=True, generator=order, drop_last=True, pin_memory=on_gpu,
                         num_workers=min(8, cores) if on_gpu else 0, worker_init_fn=_one_thread)
     asked = time.perf_counter()
-    for images, targets in loader:
+    for images, *rest in loader:
         waited = time.perf_counter() - asked
-        yield precision.images(images), targets.to(precision.device, non_blocking=True).long(), waited
+        yield precision.images(images), [tensor.to(precision.device, non_blocking=True) for tensor in rest], waited
         asked = time.perf_counter()
 
 

@@ -22,7 +22,8 @@ _PIXELS = ("counts", "boundary")
 @dataclass(frozen=True)
 class Run:
     """One run. Its folder holds ``spec.json``, ``last.safetensors`` (to go on), ``best.safetensors`` (best mIoU on
-    validation), ``history.csv``, ``statistics-{val,test}.npz`` (of a segmentation), and ``run.json``, which is written
+    validation), ``history.csv``, ``statistics-{val,test}.npz`` (of a segmentation;
+    ``answers-{val,test}.npz`` of a run on captions), and ``run.json``, which is written
     last: a run with it is finished.
     """
 
@@ -72,6 +73,17 @@ class Run:
         path = self.folder / f"statistics-{split}.npz"
         with replacing_file(path) as temporary, temporary.open("wb") as stream:
             np.savez_compressed(stream, **(vars(statistics) | narrow))
+
+    def answers(self, split: str) -> dict[str, np.ndarray]:
+        """Which photos the best model of the task ``captions`` named rightly, bool (N,) for each question; see
+        :func:`petseg_utils.petclip.scoring.correct_answers`."""
+        with np.load(self.folder / f"answers-{split}.npz") as file:
+            return {question: file[question] for question in file.files}
+
+    def write_answers(self, split: str, correct: dict[str, Any]) -> None:
+        path = self.folder / f"answers-{split}.npz"
+        with replacing_file(path) as temporary, temporary.open("wb") as stream:
+            np.savez_compressed(stream, **correct)
 
     def record(self) -> dict[str, Any]:
         """What ``runs.csv`` says of the run."""

@@ -12,10 +12,12 @@ from torch import nn
 from petseg_utils.classes import NUM_CLASSES, check_border_policy
 from petseg_utils.data.augment import AUGMENTATION_NAMES
 from petseg_utils.errors import UsageError
-from petseg_utils.models import AUTOENCODER_NAMES, build_autoencoder, build_model
+from petseg_utils.models import AUTOENCODER_NAMES, FROZEN_ENCODER_NAMES, build_autoencoder, build_model
+from petseg_utils.petclip.network import PetCLIP
 from petseg_utils.training.recipes import Recipe, get_recipe
 
-TASK_NAMES = ("segmentation", "reconstruction")
+TASK_NAMES = ("segmentation", "reconstruction", "captions")
+CAPTION_MODEL = "petclip"  # the one that learns from captions
 
 
 @dataclass(frozen=True)
@@ -26,13 +28,18 @@ class RunSpec:
     in no fixed order.
 
     Attributes:
-        model: a name of :data:`petseg_utils.models.MODEL_NAMES`.
+        model: a name of :data:`petseg_utils.models.MODEL_NAMES`, or ``petclip``.
         data: the data set's fingerprint.
         image_size: side of the square input, in pixels.
         epochs: passes over the training part.
-        task: ``segmentation`` or ``reconstruction``.
-        encoder: the run whose trained encoder the model begins with, by name; fresh weights if empty.
+        task: ``segmentation``, ``reconstruction`` or ``captions``.
+        encoder: of an autoencoder, the run whose trained encoder it begins with, by name, fresh weights if empty; of
+            ``clip``, the spec of :func:`petseg_utils.encoders.build_encoder`.
+        encoder_weights: the hash of the weights that the encoder's spec meant when the run was planned.
         frozen: the encoder stays as it is.
+        views: into how many fixed ways the augmentations are cut, so that a frozen encoder's features can be cached;
+            0: each epoch has its own.
+        teacher: of ``captions``, the spec of an encoder whose features are learned from as well.
         label_fraction: share of the training photos whose masks are used, see
             :func:`petseg_utils.data.manifest.labelled_subset`.
         options: the model's own options, such as ``width``.
@@ -50,7 +57,10 @@ class RunSpec:
     epochs: int
     task: str = "segmentation"
     encoder: str = ""
+    encoder_weights: str = ""
     frozen: bool = False
+    views: int = 0
+    teacher: str = ""
     label_fraction: float = 1.0
     options: dict[str, Any] = field(default_factory=dict)
     recipe: str = "strong"
@@ -67,17 +77,12 @@ class RunSpec:
             raise UsageError(f"unknown task {self.task!r}: choose one of {', '.join(TASK_NAMES)}")
         if not 0 < self.label_fraction <= 1:
             raise UsageError(f"label_fraction is {self.label_fraction!r}: give a number above 0, at most 1")
-        if self.task == "reconstruction" and (self.frozen or self.encoder or self.label_fraction != 1):
-            raise UsageError("a run that learns to reconstruct begins from nothing, freezes nothing and looks at no "
-                             "masks: leave out encoder, frozen and label_fraction")
-        if (self.frozen or self.encoder or self.task == "reconstruction") and self.model not in AUTOENCODER_NAMES:
-            raise UsageError(f"model {self.model!r} has no encoder that learns by reconstructing: choose one of "
-                             f"{', '.join(AUTOENCODER_NAMES)}")
+        self._check_encoder()
         check_border_policy(self.border)
         if self.augmentation not in AUGMENTATION_NAMES:
             known = ", ".join(AUGMENTATION_NAMES)
             raise UsageError(f"unknown augmentation {self.augmentation!r}: choose one of {known}")
-        for name, least in (("image_size", 32), ("epochs", 1), ("batch_size", 2), ("seed", 0)):
+        for name, least in (("image_size", 32), ("epochs", 1), ("batch_size", 2), ("seed", 0), ("views", 0)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise UsageError(f"{name} is {value!r}: give a whole number of {least} or more")
@@ -89,6 +94,25 @@ class RunSpec:
                 raise UsageError(f"class_weights are {self.class_weights!r}: give {NUM_CLASSES} numbers greater than 0")
             object.__setattr__(self, "class_weights", weights)
 
+    def _check_encoder(self) -> None:
+        if self.task != "segmentation" and (self.frozen or self.encoder or self.label_fraction != 1):
+            raise UsageError(f"a run whose task is {self.task} begins from nothing, freezes nothing and looks at no "
+                             "masks: leave out encoder, frozen and label_fraction")
+        if (self.task == "captions") != (self.model == CAPTION_MODEL):
+            raise UsageError(f"model {self.model!r} and task {self.task!r} do not go together: captions teach "
+                             f"{CAPTION_MODEL!r} only")
+        if self.teacher and self.task != "captions":
+            raise UsageError(f"a teacher ({self.teacher!r}) is for the task captions, this is {self.task}: leave it "
+                             "out")
+        if self.task == "reconstruction" and self.model not in AUTOENCODER_NAMES:
+            raise UsageError(f"model {self.model!r} does not learn by reconstructing: choose one of "
+                             f"{', '.join(AUTOENCODER_NAMES)}")
+        if (self.frozen or self.encoder) and self.model not in (*AUTOENCODER_NAMES, *FROZEN_ENCODER_NAMES):
+            raise UsageError(f"model {self.model!r} has no encoder that comes from elsewhere: choose one of "
+                             f"{', '.join((*AUTOENCODER_NAMES, *FROZEN_ENCODER_NAMES))}")
+        if self.model in FROZEN_ENCODER_NAMES and not self.encoder:
+            raise UsageError(f"model {self.model!r} needs an encoder: give its spec, such as petclip-mini")
+
     def get_recipe(self) -> Recipe:
         """The recipe, with the spec's own learning rate and class weights if it has them."""
         own: dict[str, Any] = {"learning_rate": self.learning_rate, "class_weights": self.class_weights}
@@ -96,8 +120,13 @@ class RunSpec:
 
     def build(self) -> nn.Module:
         """The spec's model with fresh weights (from the caller's torch seed)."""
-        build = build_autoencoder if self.task == "reconstruction" else build_model
-        return build(self.model, **self.options)
+        if self.task == "captions":
+            return PetCLIP(**self.options)
+        if self.task == "reconstruction":
+            return build_autoencoder(self.model, **self.options)
+        if self.model in FROZEN_ENCODER_NAMES:
+            return build_model(self.model, encoder=self.encoder, **self.options)
+        return build_model(self.model, **self.options)
 
     def to_json(self) -> str:
         """Canonical JSON of what differs from the defaults.
