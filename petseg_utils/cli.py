@@ -166,7 +166,7 @@ def train(model: str, profile: str, dataset: str | None, data_root: str | None, 
 @click.option("--teacher", default="", metavar="SPEC", help="Encoder whose features are learned from as well, such as "
               "timm:resnet101.tv_in1k or a FILE.py.")
 @click.option("--objective", default="captions", show_default=True, help="captions, or labels for the control.")
-@click.option("--epochs", default=30, show_default=True)
+@click.option("--epochs", default=50, show_default=True)
 @click.option("--cache-gb", default=8.0, show_default=True, help="Room for the teacher's cached features.")
 @click.option("-o", "--output", required=True, metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
               help="Where the weights go, such as petclip-mini.safetensors.")

@@ -63,9 +63,11 @@ class Encoder(nn.Module):
                                    align_corners=False, antialias=True)
         images = (images - self.mean) / self.std
         parameter = next(self.trunk.parameters())
-        with torch.autocast(images.device.type, enabled=parameter.requires_grad and torch.is_autocast_enabled(
-                images.device.type)):
-            maps = self.trunk(images.to(parameter.dtype))
+        if parameter.requires_grad:  # fine-tuned: as any other network
+            maps = self.trunk(images)
+        else:
+            with torch.autocast(images.device.type, enabled=False):
+                maps = self.trunk(images.to(parameter.dtype))
         return [maps[place] for place in self.keep]
 
 

@@ -146,9 +146,10 @@ def encode(encoder: Encoder, images: Tensor, batch_size: int = 32) -> list[Tenso
     Raises:
         DataError: a feature is too large for float16, or no number.
     """
-    pieces = [[m.half() for m in encoder(images[start : start + batch_size])]
-              for start in range(0, len(images), batch_size)]
-    maps = [torch.cat(of_layer) for of_layer in zip(*pieces, strict=True)]
+    with torch.autocast(images.device.type, enabled=False):  # it would choose types for what is only copied
+        pieces = [[m.half() for m in encoder(images[start : start + batch_size])]
+                  for start in range(0, len(images), batch_size)]
+        maps = [torch.cat(of_layer) for of_layer in zip(*pieces, strict=True)]
     for place, of_layer in zip(encoder.keep, maps, strict=True):
         if not torch.isfinite(of_layer).all():
             raise DataError(f"map {place} of encoder {encoder.name!r} holds numbers beyond float16's 65504: choose "
@@ -157,7 +158,7 @@ def encode(encoder: Encoder, images: Tensor, batch_size: int = 32) -> list[Tenso
 
 
 def _checksums(arrays: list[np.memmap], start: int) -> list[int]:
-    return [zlib.crc32(memoryview(array[start : start + CHUNK])) for array in arrays]
+    return [zlib.crc32(array[start : start + CHUNK].data) for array in arrays]
 
 
 def _open_array(path: Path, shape: tuple[int, ...]) -> np.memmap:
@@ -167,6 +168,6 @@ def _open_array(path: Path, shape: tuple[int, ...]) -> np.memmap:
             array = np.load(path, mmap_mode="r+")
             if array.shape == shape and array.dtype == np.float16:
                 return array
-        except ValueError:
+        except (ValueError, EOFError, OSError):
             pass  # cut off, or no array: begun again
     return np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)

@@ -80,7 +80,7 @@ def build_language_model(spec: str, image_size: int) -> LanguageModel:
     if spec == PETCLIP_MINI:
         clip, words = load_clip()
         return LanguageModel(encoder, clip.visual.head, clip, open_clip.SimpleTokenizer(context_length=CONTEXT_LENGTH),
-                             words, float(clip.logit_scale.exp().clamp(max=100)))
+                             words, float(clip.logit_scale.detach().exp().clamp(max=100)))
     tag, _, model = spec.rpartition(":")
     if tag.startswith("random") or not open_clip.get_pretrained_cfg(model, tag):
         raise UsageError(f"encoder {spec!r} has no text side: use {PETCLIP_MINI}, or a pair of open_clip such as "
@@ -88,7 +88,7 @@ def build_language_model(spec: str, image_size: int) -> LanguageModel:
     quick = bool(open_clip.get_pretrained_cfg(model, tag).get("quick_gelu"))
     clip = open_clip.create_model(model, pretrained=tag, force_quick_gelu=quick, force_image_size=image_size).eval()
     return LanguageModel(encoder, _Project(clip.visual.proj), clip, open_clip.get_tokenizer(model), None,
-                         float(clip.logit_scale.exp()))
+                         float(clip.logit_scale.detach().exp()))
 
 
 class _Project(nn.Module):

@@ -70,7 +70,8 @@ def _create(model: str, image_size: int, **options: Any) -> nn.Module:
 
 
 def _from_tag(tag: str, model: str, config: dict[str, Any], image_size: int, *, learned: bool) -> nn.Module:
-    facts = open_clip.get_pretrained_cfg(model, tag)
+    plain = model.removesuffix("-quickgelu")
+    facts = open_clip.get_pretrained_cfg(plain, tag) or open_clip.get_pretrained_cfg(model, tag)
     if not facts:
         known = open_clip.list_pretrained_tags_by_model(model)
         raise UsageError(f"open_clip has no weights {tag!r} for {model!r}, and no such file is there: choose one of "
@@ -78,7 +79,7 @@ def _from_tag(tag: str, model: str, config: dict[str, Any], image_size: int, *, 
     quick = bool(facts.get("quick_gelu"))
     if config.get("quick_gelu") and not quick:
         raise UsageError(f"model {model!r} computes with QuickGELU, weights {tag!r} were trained with GELU: name "
-                         f"{model.removesuffix('-quickgelu')!r}")
+                         f"{plain!r}")
     if not learned:
         return _create(model, image_size, force_quick_gelu=quick)
     try:

@@ -26,9 +26,14 @@ def timm_trunk(name: str, image_size: int, *, learned: bool) -> Trunk:
     if not timm.is_model(base):
         near = timm.list_models(f"*{base.split('_')[0]}*")[:3]
         raise UsageError(f"timm has no model {name!r}: try {', '.join(near) or 'resnet50'}, or see timm.list_models()")
-    cfg = timm.get_pretrained_cfg(name)
+    tags = timm.list_models(f"{base}.*", pretrained=True)
+    try:
+        cfg = timm.get_pretrained_cfg(name)
+    except RuntimeError:  # an unknown tag
+        cfg = None
     if learned and (cfg is None or not cfg.has_weights):
-        raise UsageError(f"timm has no weights for {name!r}: give a name with a tag, or random:timm:{base}")
+        raise UsageError(f"timm has no weights {name!r}: choose one of {', '.join(tags) or 'none'}, or "
+                         f"random:timm:{base}")
     options: dict[str, Any] = {"img_size": image_size} if cfg is not None and cfg.fixed_input_size else {}
     try:
         network: Any = timm.create_model(name, pretrained=learned, features_only=True, **options)

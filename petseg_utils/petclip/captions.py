@@ -22,7 +22,8 @@ def draw_caption(breed: str, species: str, rng: np.random.Generator) -> str:
         f"{with_article(spoken(breed))}, {describe(looks.build, species, features)}",
         describe(looks.build, species, features),
         with_article(f"{looks.build} {species}"),
-    )[rng.choice(5, p=(0.25, 0.1, 0.3, 0.3, 0.05))]
+        with_article(species),
+    )[rng.choice(6, p=(0.2, 0.1, 0.25, 0.25, 0.05, 0.15))]
     return f"{BEGINNINGS[rng.integers(len(BEGINNINGS))]} {what}".strip()
 
 

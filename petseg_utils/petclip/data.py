@@ -20,6 +20,7 @@ from petseg_utils.petclip.breeds import LOOKS, WITHHELD
 from petseg_utils.petclip.captions import draw_caption
 from petseg_utils.petclip.vocabulary import tokenize
 
+TEACHER_SIZE = 256  # pixels that a teacher sees: a photo of 128 is enlarged, for a large network sees more then
 CROP_SIZE = 112  # pixels of a training crop's side
 CROP_SHARE = (0.55, 1.0)  # a crop's side, as a share of the photo's
 EMPTY_SHARE = 0.2  # of the rendered pictures' turns: a crop beside the pet, captioned as background

@@ -56,7 +56,7 @@ class PetCLIP(nn.Module):
     std: Tensor
 
     def __init__(self, *, objective: str = "captions", n_labels: int = 0, teacher_channels: int = 0,
-                 teacher_weight: float = 2.0):
+                 teacher_weight: float = 5.0):
         super().__init__()
         self.teacher_weight = teacher_weight
         self.clip = build_clip()

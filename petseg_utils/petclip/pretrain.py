@@ -11,10 +11,9 @@ from petseg_utils.encoders.specs import build_encoder
 from petseg_utils.errors import UsageError
 from petseg_utils.petclip.breeds import LOOKS, WITHHELD, spoken
 from petseg_utils.petclip.captions import BEGINNINGS, species_prompts
-from petseg_utils.petclip.data import EMPTY_CAPTIONS, breeds_of, captioned_data
+from petseg_utils.petclip.data import EMPTY_CAPTIONS, TEACHER_SIZE, breeds_of, captioned_data
 from petseg_utils.petclip.network import IMAGE_SIZE, PetCLIP
 from petseg_utils.petclip.shipped import save_clip
-from petseg_utils.petclip.task import TEACHER_SIZE
 from petseg_utils.petclip.vocabulary import ids_in_use, words_of
 from petseg_utils.synthetic import write_synthetic_pets
 from petseg_utils.training.run import Run
@@ -33,7 +32,7 @@ def open_captioned(data_root: str | Path, workspace: Workspace) -> PetData:
                           open_data(rendered, IMAGE_SIZE, workspace.cache))
 
 
-def petclip_spec(data: PetData, *, objective: str = "captions", teacher: str = "", epochs: int = 30,
+def petclip_spec(data: PetData, *, objective: str = "captions", teacher: str = "", epochs: int = 50,
                  seed: int = 0) -> RunSpec:
     """How petclip-mini, or its control, is trained.
 
@@ -50,7 +49,7 @@ def petclip_spec(data: PetData, *, objective: str = "captions", teacher: str = "
     if objective == "labels":
         options |= {"objective": objective, "n_labels": len(breeds_of(data))}
     return RunSpec(model="petclip", task="captions", data=data.fingerprint, image_size=IMAGE_SIZE, epochs=epochs,
-                   recipe="strong", learning_rate=1.5e-3, batch_size=128, options=options, teacher=teacher, seed=seed)
+                   recipe="strong", learning_rate=1.5e-3, batch_size=64, options=options, teacher=teacher, seed=seed)
 
 
 def texts_learned(data: PetData) -> list[str]:

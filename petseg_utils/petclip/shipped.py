@@ -9,6 +9,7 @@ import open_clip
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch import nn
 
 from petseg_utils.atomic import replacing_file
 from petseg_utils.encoders.trunk import Trunk
@@ -36,7 +37,8 @@ def save_clip(path: Path, model: PetCLIP, token_ids: torch.Tensor, words: list[s
     tensors = {name: tensor.half().contiguous() if tensor.is_floating_point() else tensor.contiguous()
                for name, tensor in state.items()} | {_IDS: token_ids.to(torch.int32)}
     with replacing_file(path) as temporary:
-        save_file(tensors, temporary, metadata={"words": " ".join(words), "facts": json.dumps(facts)})
+        # One entry: safetensors writes several in an order of chance, and the same weights should be the same file.
+        save_file(tensors, temporary, metadata={"petclip": json.dumps({"words": words, "facts": facts})})
 
 
 def load_clip(path: Path | None = None) -> tuple[open_clip.CLIP, frozenset[str]]:
@@ -51,7 +53,7 @@ def load_clip(path: Path | None = None) -> tuple[open_clip.CLIP, frozenset[str]]
     try:
         with safe_open(path, framework="pt") as file:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-            words = frozenset(file.metadata()["words"].split())
+            words = frozenset(json.loads(file.metadata()["petclip"])["words"])
         ids = state.pop(_IDS).long()
         clip = build_clip()
         embedding = torch.zeros_like(clip.token_embedding.weight)
@@ -72,6 +74,10 @@ def petclip_trunk(path: Path | None = None, *, learned: bool) -> Trunk:
         learned: with its weights; else random ones.
     """
     clip = load_clip(path)[0] if learned else build_clip()
+    if not learned:
+        for module in clip.visual.modules():
+            if isinstance(module, nn.BatchNorm2d):  # timm begins with residual branches of weight 0, as if none were
+                nn.init.ones_(module.weight)
     return Trunk(clip.visual.trunk, _maps, channels=TOWER_CHANNELS, strides=TOWER_STRIDES,
                  mean=open_clip.OPENAI_DATASET_MEAN, std=open_clip.OPENAI_DATASET_STD)
 

@@ -14,8 +14,8 @@ from petseg_utils.evaluation import batches_of, evaluate
 from petseg_utils.metrics import apply_border, reduce_scores
 from petseg_utils.models import FROZEN_ENCODER_NAMES
 from petseg_utils.models.autoencoders import Reconstructor
-from petseg_utils.petclip.task import Contrastive
 from petseg_utils.precision import Precision
+from petseg_utils.training.contrastive import Contrastive
 from petseg_utils.training.recipes import cross_entropy
 from petseg_utils.training.run import SPLITS, Run
 from petseg_utils.training.spec import RunSpec

@@ -12,14 +12,13 @@ from petseg_utils.data.cache import PetData
 from petseg_utils.encoders.features import FeatureStore
 from petseg_utils.encoders.specs import build_encoder
 from petseg_utils.errors import UsageError
-from petseg_utils.petclip.data import CROP_SIZE, CaptionDataset
+from petseg_utils.petclip.data import CROP_SIZE, TEACHER_SIZE, CaptionDataset
 from petseg_utils.petclip.network import TOWER_STRIDES, PetCLIP
 from petseg_utils.petclip.scoring import correct_answers
 from petseg_utils.precision import Precision
 from petseg_utils.training.run import SPLITS, Run
 from petseg_utils.training.spec import RunSpec
 
-TEACHER_SIZE = 256  # pixels: a photo of 128 is enlarged, for a large network sees more then
 PLACES = 8  # of the teacher's features that are kept, on a side
 
 
