@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import cv2
 import data_preparation
+import feature_cache
 import metric_update
 import torch
 import training_step
@@ -20,6 +21,7 @@ TOPICS: dict[str, Callable[[], list[Row]]] = {
     "wait": data_preparation.measure_waiting,
     "step": training_step.measure,
     "augmentation": data_preparation.measure_augmentation,
+    "features": feature_cache.measure,
     "metric": metric_update.measure,
     "renderer": data_preparation.measure_renderer,
 }

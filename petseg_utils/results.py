@@ -126,7 +126,13 @@ def _replace_rows(path: Path, columns: tuple[str, ...], notebook: str, variants:
 
 
 def packaged_table(name: str) -> pd.DataFrame:
-    """The ``metrics``, ``groups`` or ``runs`` table of the measured study, oxford-128, as it came with the package; or
-    its ``recipe_trials``, one row a run that was trained to choose a learning rate on validation."""
+    """A table of the measured study, oxford-128, as it came with the package.
+
+    Args:
+        name: ``metrics``, ``groups`` or ``runs``; ``recipe_trials``, one row a run that was trained to choose a rate
+            of learning on validation; or ``petclip``, what petclip-mini and its controls know by text, one row a question.
+    """
     folder = Path(str(files("petseg_utils") / "packaged"))
-    return pd.read_csv(folder / "recipe_trials.csv") if name == "recipe_trials" else read_table(folder, name)
+    if name in ("recipe_trials", "petclip"):
+        return pd.read_csv(folder / f"{name}.csv")
+    return read_table(folder, name)

@@ -55,7 +55,7 @@ AUTOENCODERS = {
     "ae-simple": Published("Simple AE", 100, 1e-3, 50, 1e-3),
     "ae-improved": Published("Improved AE", 100, 1e-3, 50, 1e-4),
     "ae-unet": Published("UNet-AE", 50, 1e-3, 50, 1e-3),
-    "mae": Published("MAE", 800, 1e-3, 50, 5e-4),
+    "mae": Published("MAE", 400, 1e-3, 50, 5e-4),
 }
 LABEL_FRACTIONS = (0.05, 0.1, 0.25)
 TOKEN_GRIDS = (7, 14, 28)

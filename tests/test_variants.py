@@ -3,7 +3,9 @@
 import dataclasses
 
 import pytest
+from making_encoders import write_encoder
 
+from petseg_utils.encoders.specs import build_encoder
 from petseg_utils.errors import UsageError
 from petseg_utils.profiles import resolve
 from petseg_utils.study import Study
@@ -12,6 +14,8 @@ from petseg_utils.variants import (
     AUTOENCODERS,
     LABEL_FRACTIONS,
     autoencoder_controls,
+    clip_ablations,
+    clip_specs,
     frozen_specs,
     reconstruction_specs,
     unet_ablations,
@@ -126,3 +130,41 @@ def test_fewer_labels_are_compared_at_equal_epochs(studies):
         ways = {(spec.model, bool(spec.encoder), spec.frozen) for spec in rows.values()}
         assert len(ways) == 6 and len({spec.epochs for spec in rows.values() if spec.model == "mae"}) == 1
     assert len({spec.run_name for spec in controls.values()}) == len(controls)
+
+
+# ---------------------------------------------------------------------------------------------- frozen encoders
+
+
+def test_small_profiles_train_the_best_decoder_and_no_ablations(studies):
+    study = studies()
+    assert list(clip_specs(study)) == ["petclip-mini, multi"] and clip_ablations(study) == {}
+    (spec,) = clip_specs(study).values()
+    assert spec.frozen and spec.encoder == "petclip-mini" and spec.views == study.settings.views
+    assert spec.encoder_weights == build_encoder("petclip-mini", 64).weights_hash
+
+
+def test_every_decoder_recipe_and_augmentation_in_the_large_ones(studies):
+    specs = clip_specs(studies(rows="main"))
+    assert {spec.options["decoder"] for spec in specs.values()} == {"report", "query", "multi"}
+    assert {(spec.recipe, spec.augmentation, spec.views > 0) for spec in specs.values()} == {
+        ("strong", "five", True), ("paper", "five", True), ("paper", "none", False), ("strong", "none", False)}
+    assert differences(specs["petclip-mini, report"], specs["petclip-mini, multi"]) == {"options"}
+
+
+def test_a_clip_ablation_changes_one_thing(studies):
+    study = studies(rows="all", encoder_size=64)
+    base, ablations = clip_specs(study)["petclip-mini, multi"], clip_ablations(study)
+    changed = {name.removeprefix("petclip-mini, "): differences(spec, base) for name, spec in ablations.items()}
+    assert changed.pop("random weights") == {"encoder", "encoder_weights"}
+    assert changed.pop("fine-tuned") == {"frozen"}
+    assert set(map(frozenset, changed.values())) == {frozenset({"options"})}
+    grids = {spec.options["image_size"] // 16 for name, spec in ablations.items() if "tokens" in name}
+    assert grids == {7, 14, 28}
+    for spec in ablations.values():
+        assert spec.build()  # the options are the model's
+
+
+def test_another_encoder_names_other_rows(studies, tmp_path):
+    spec = write_encoder(tmp_path, "imagenet_rn101v2.py")
+    assert list(clip_specs(studies(encoder=spec))) == ["ImageNet ResNet-101, multi"]
+    assert list(clip_specs(studies(encoder="random:petclip-mini"))) == ["random:petclip-mini, multi"]

@@ -1,0 +1,1 @@
+"""Prompts: clicks as heat maps, a simulated user who makes them, and scores of the dialogue."""
