@@ -12,6 +12,7 @@ import click
 from petseg_utils import __version__
 from petseg_utils.classes import BORDER_POLICIES
 from petseg_utils.errors import PetsegError, UsageError
+from petseg_utils.petclip.command import petclip
 from petseg_utils.profiles import DATASETS, OVERRIDABLE, PROFILES, Settings, resolve
 from petseg_utils.workspace import Workspace
 
@@ -162,37 +163,6 @@ def train(model: str, profile: str, dataset: str | None, data_root: str | None, 
 
 
 @main.command()
-@click.option("--data-root", metavar="DIR", required=True, help="Folder that holds oxford-iiit-pet/.")
-@click.option("--teacher", default="", metavar="SPEC", help="Encoder whose features are learned from as well, such as "
-              "timm:resnet101.tv_in1k or a FILE.py.")
-@click.option("--objective", default="captions", show_default=True, help="captions, or labels for the control.")
-@click.option("--epochs", default=50, show_default=True)
-@click.option("--cache-gb", default=8.0, show_default=True, help="Room for the teacher's cached features.")
-@click.option("-o", "--output", required=True, metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
-              help="Where the weights go, such as petclip-mini.safetensors.")
-def petclip(data_root: str, teacher: str, objective: str, epochs: int, cache_gb: float, output: Path) -> None:
-    """Train petclip-mini, the small CLIP of notebook 04, on captioned photos; goes on where it stopped.
-
-    Prints its scores: a row for cat or dog, for the breeds it has learned and for those that were withheld.
-    """
-    import pandas as pd
-    from tqdm import tqdm
-
-    from petseg_utils.encoders.features import FeatureStore
-    from petseg_utils.petclip.pretrain import export, open_captioned, petclip_spec, score_rows
-    from petseg_utils.training.loop import train
-
-    workspace = Workspace.find()
-    captioned = open_captioned(data_root, workspace)
-    spec = petclip_spec(captioned, objective=objective, teacher=teacher, epochs=epochs)
-    store = FeatureStore(workspace.cache / "features", cache_gb, lambda chunks, what: tqdm(chunks, desc=what))
-    run = train(spec, captioned, workspace.runs, features=store)
-    export(run, captioned, output)
-    click.echo(pd.DataFrame(score_rows(run)).to_string(index=False))
-    click.echo(f"weights in {output}")
-
-
-@main.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--data-root", metavar="DIR", required=True, help="Folder in a known layout.")
 @click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
@@ -266,3 +236,6 @@ def predict(checkpoint: Path, photos: tuple[Path, ...], output: Path) -> None:
     write_text(output / "predictions.csv", table.to_csv(index=False, lineterminator="\n"))
     click.echo(table.to_string(index=False))
     click.echo(f"{3 * len(rows)} pictures and predictions.csv in {output}")
+
+
+main.add_command(petclip)

@@ -130,7 +130,8 @@ def packaged_table(name: str) -> pd.DataFrame:
 
     Args:
         name: ``metrics``, ``groups`` or ``runs``; ``recipe_trials``, one row a run that was trained to choose a rate
-            of learning on validation; or ``petclip``, what petclip-mini and its controls know by text, one row a question.
+            of learning on validation; or ``petclip``, what petclip-mini and its controls know by text, one row a
+            question.
     """
     folder = Path(str(files("petseg_utils") / "packaged"))
     if name in ("recipe_trials", "petclip"):

@@ -156,6 +156,7 @@ def clip_ablations(study: Study) -> dict[str, RunSpec]:
         return {}
     encoder = study.settings.encoder
     changes: dict[str, dict[str, Any]] = {
+        "baseline": {},
         "random weights": {"encoder": f"random:{encoder}"},
         "fine-tuned": {"frozen": False},
         "last layer only": {"options": {"layers": "last"}},

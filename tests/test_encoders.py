@@ -27,8 +27,7 @@ def test_maps_are_as_promised_and_nothing_moves(spec):
     encoder = build_encoder(spec, 96)
     before = hash_weights(encoder.trunk.network)
     assert before == encoder.weights_hash and len(before) == 16
-    encoder.train()  # as a careless loop would, once
-    encoder.eval()
+    torch.nn.Sequential(encoder).train()  # as a careless loop would
     images = torch.rand(2, 3, 96, 96)
     maps = encoder(images)
     assert [m.shape for m in maps] == [(2, c, 96 // s, 96 // s) for c, s in zip(encoder.channels, encoder.strides,

@@ -141,9 +141,9 @@ def test_a_reconstruction_is_no_segmenter(few, runs_folder):
     ({"label_fraction": 1.5}, "label_fraction is 1.5: give a number above 0"),
     ({"task": "reconstruction", "frozen": True}, "begins from nothing, freezes nothing"),
     ({"task": "reconstruction", "label_fraction": 0.5}, "begins from nothing, freezes nothing"),
-    ({"model": "unet", "frozen": True}, "model 'unet' has no encoder that learns by reconstructing: choose one of ae-"),
-    ({"model": "unet", "encoder": "mae-1"}, "model 'unet' has no encoder that learns by reconstructing"),
-    ({"model": "unet", "task": "reconstruction"}, "model 'unet' has no encoder that learns by reconstructing"),
+    ({"model": "unet", "frozen": True}, "model 'unet' has no encoder that comes from elsewhere: choose one of ae-"),
+    ({"model": "unet", "encoder": "mae-1"}, "model 'unet' has no encoder that comes from elsewhere"),
+    ({"model": "unet", "task": "reconstruction"}, "model 'unet' does not learn by reconstructing: choose one of ae-"),
 ])
 def test_specs_that_make_no_sense_are_refused_with_a_sentence(changes, message):
     with pytest.raises(UsageError) as raised:

@@ -17,8 +17,9 @@ OTHERS = {
 }
 # Fields that came after names were pinned, and the model that knows them.
 LATER = {"class_weights": (0.1, 1.0, 1.0), "task": "reconstruction", "encoder": "ae-unet-0123456789", "frozen": True,
-         "label_fraction": 0.5}
+         "label_fraction": 0.5, "encoder_weights": "0123456789abcdef", "views": 4, "teacher": "timm:resnet18"}
 WITH_ENCODER = dataclasses.replace(PLAIN, model="ae-unet")
+WITH_CAPTIONS = dataclasses.replace(PLAIN, model="petclip", task="captions")
 
 
 def test_the_name_is_pinned():
@@ -29,11 +30,11 @@ def test_the_name_is_pinned():
 
 
 def test_every_field_changes_the_name():
-    names = {PLAIN.run_name, WITH_ENCODER.run_name}
+    names = {PLAIN.run_name, WITH_ENCODER.run_name, WITH_CAPTIONS.run_name}
     for field in dataclasses.fields(RunSpec):
-        base = WITH_ENCODER if field.name in LATER else PLAIN
+        base = WITH_CAPTIONS if field.name == "teacher" else WITH_ENCODER if field.name in LATER else PLAIN
         names.add(dataclasses.replace(base, **{field.name: (OTHERS | LATER)[field.name]}).run_name)
-    assert len(names) == 2 + len(OTHERS | LATER)
+    assert len(names) == 3 + len(OTHERS | LATER)
 
 
 def test_an_options_value_changes_the_name_but_its_order_does_not():

@@ -155,6 +155,7 @@ def test_a_clip_ablation_changes_one_thing(studies):
     study = studies(rows="all", encoder_size=64)
     base, ablations = clip_specs(study)["petclip-mini, multi"], clip_ablations(study)
     changed = {name.removeprefix("petclip-mini, "): differences(spec, base) for name, spec in ablations.items()}
+    assert changed.pop("baseline") == set()
     assert changed.pop("random weights") == {"encoder", "encoder_weights"}
     assert changed.pop("fine-tuned") == {"frozen"}
     assert set(map(frozenset, changed.values())) == {frozenset({"options"})}

@@ -14,8 +14,8 @@ from petseg_utils.errors import UsageError
 class Encoder(nn.Module):
     """A network that makes feature maps, with what it takes to ask it: the size, the mean and the deviation it expects.
 
-    In eval mode and without gradients, until somebody asks otherwise; computes in one type, which
-    :meth:`compute_in` sets, whatever autocast says around it.
+    Without gradients and in eval mode, even where ``train()`` is called around it, until ``requires_grad_()`` says
+    otherwise; computes in one type, which :meth:`compute_in` sets, whatever autocast says around it.
 
     Args:
         trunk: the network; says the channels and strides of its maps.
@@ -51,6 +51,10 @@ class Encoder(nn.Module):
         self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
         self.weights_hash = hash_weights(trunk.network)
         self.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> "Encoder":
+        """As any module's, but what is frozen stays in eval mode: batch norm would go on counting."""
+        return super().train(mode and any(p.requires_grad for p in self.parameters()))
 
     def compute_in(self, dtype: torch.dtype) -> None:
         """Cast the weights, once; only while they are frozen, for training needs float32."""

@@ -1,8 +1,8 @@
 """The network of petclip-mini: an open_clip model with a small residual tower, and the losses that teach it.
 
 Sources: Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021 (image and
-text towers, contrastive loss); Wu et al., "TinyCLIP", ICCV 2023, and Vasu et al., "MobileCLIP", CVPR 2024 (a small
-tower that also learns from a large one's features).
+text towers, contrastive loss). That a small tower also learns from a larger one is after Wu et al., "TinyCLIP", ICCV
+2023, and Vasu et al., "MobileCLIP", CVPR 2024; their larger one is a CLIP, ours may be any encoder.
 """
 
 from typing import Any

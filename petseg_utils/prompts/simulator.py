@@ -37,9 +37,9 @@ def next_click(target: np.ndarray, mask: np.ndarray, counted: np.ndarray | None 
         counted: bool (H, W), False where pixels do not count (the border band); all count if ``None``.
 
     Returns:
-        A click at the deepest place of the largest connected error (8 neighbours): positive where something is missing,
-        negative where there is too much. ``None`` if nothing is wrong. Of equal errors, the missing one; of equal places,
-        the first in reading order.
+        A click at the deepest place of the largest connected error (8 neighbours): positive where something is
+        missing, negative where there is too much. ``None`` if nothing is wrong. Of equal errors, the missing one; of
+        equal places, the first in reading order.
     """
     counts = np.ones_like(target) if counted is None else counted
     best: tuple[int, bool, np.ndarray] | None = None
@@ -77,8 +77,8 @@ def simulate(target: np.ndarray, predict: Callable[[list[Click]], np.ndarray], c
         max_clicks: after so many the user gives up.
 
     Returns:
-        The clicks, and the IoU after each of ``max_clicks``, float (max_clicks,): a mask that is perfect needs no further
-        click, and keeps its IoU.
+        The clicks, and the IoU after each of ``max_clicks``, float (max_clicks,): a mask that is perfect needs no
+        further click, and keeps its IoU.
     """
     counts = np.ones_like(target) if counted is None else counted
     clicks: list[Click] = []
