@@ -1,6 +1,9 @@
 """Encoder files that tests bring, as a user would."""
 
+import socket
 from pathlib import Path
+
+from huggingface_hub import constants
 
 TINY = '''
 import torch
@@ -30,3 +33,14 @@ def write_encoder(folder: Path, name: str = "tiny.py", source: str = TINY) -> st
     path = folder / name
     path.write_text(source)
     return str(path)
+
+
+def cut_off(monkeypatch, folder: Path) -> None:
+    """A machine without a network and with an empty cache."""
+    def refuse(*_, **__):
+        raise OSError("no network")
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)

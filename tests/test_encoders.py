@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from making_encoders import TINY, write_encoder
+from huggingface_hub import constants
+from making_encoders import TINY, cut_off, write_encoder
 from making_runs import assert_sentence
 from open_clip import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
@@ -148,14 +149,15 @@ def test_a_wrong_file_is_refused_with_a_sentence(source, parts, tmp_path):
     ("openai:ViT-B-32", ["openai:ViT-B-32", "connect once", "FILE:ViT-B-32"]),
     ("timm:resnet10t", ["timm:resnet10t", "connect once", "safetensors"]),
 ])
-def test_offline_without_weights_one_sentence_names_the_file(spec, parts, monkeypatch, tmp_path):
-    import huggingface_hub
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: (_ for _ in ()).throw(OSError("no network")))
+def test_offline_without_weights_one_sentence_names_the_file(spec, parts, monkeypatch, tmp_path,
+                                                                caplog, capsys):
+    cut_off(monkeypatch, tmp_path)
     with pytest.raises(DataError) as caught:
         build_encoder(spec, 224)
     assert_sentence(str(caught.value), *parts)
+    assert caplog.text == "" and not constants.HF_HUB_OFFLINE, "only within the call"
+    printed = capsys.readouterr()
+    assert not printed.out and "Retrying" not in printed.err
 
 
 def test_names_are_free_of_folders():

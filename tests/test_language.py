@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from making_encoders import write_encoder
+from making_encoders import cut_off, write_encoder
 from making_runs import FLOAT32, assert_sentence
 
 from petseg_utils.encoders.language import TextSegmenter, build_language_model, classify_by_text
@@ -85,10 +85,7 @@ def test_what_has_no_text_side_says_so(spec, tmp_path):
 
 
 def test_offline_is_one_sentence(monkeypatch, tmp_path):
-    import huggingface_hub
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: (_ for _ in ()).throw(OSError("no network")))
+    cut_off(monkeypatch, tmp_path)
     with pytest.raises(DataError) as caught:
         build_language_model("openai:ViT-B-32", 224)
     assert_sentence(str(caught.value), "connect once")

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from petseg_utils.encoders.base import Encoder
+from petseg_utils.encoders.fetching import hub
 from petseg_utils.encoders.specs import build_encoder
 from petseg_utils.errors import UsageError
 from petseg_utils.petclip.network import CONTEXT_LENGTH
@@ -86,7 +87,8 @@ def build_language_model(spec: str, image_size: int) -> LanguageModel:
         raise UsageError(f"encoder {spec!r} has no text side: use {PETCLIP_MINI}, or a pair of open_clip such as "
                          "openai:ViT-B-32")
     quick = bool(open_clip.get_pretrained_cfg(model, tag).get("quick_gelu"))
-    clip = open_clip.create_model(model, pretrained=tag, force_quick_gelu=quick, force_image_size=image_size).eval()
+    with hub():  # the encoder above has them in the cache
+        clip = open_clip.create_model(model, pretrained=tag, force_quick_gelu=quick, force_image_size=image_size).eval()
     return LanguageModel(encoder, _Project(clip.visual.proj), clip, open_clip.get_tokenizer(model), None,
                          float(clip.logit_scale.detach().exp()))
 

@@ -10,6 +10,7 @@ import torch
 from open_clip.factory import load_state_dict
 from torch import Tensor, nn
 
+from petseg_utils.encoders.fetching import hub
 from petseg_utils.encoders.trunk import Trunk
 from petseg_utils.errors import DataError, UsageError
 
@@ -84,7 +85,8 @@ def _from_tag(tag: str, model: str, config: dict[str, Any], image_size: int, *, 
         return _create(model, image_size, force_quick_gelu=quick)
     try:
         # OpenAI's were trained with QuickGELU; under the plain name open_clip would only warn.
-        return _create(model, image_size, pretrained=tag, force_quick_gelu=quick)
+        with hub():
+            return _create(model, image_size, pretrained=tag, force_quick_gelu=quick)
     except Exception as error:  # what a failed download raises differs between versions of two libraries
         where = f"hf.co/{facts['hf_hub'].rstrip('/')}" if facts.get("hf_hub") else facts.get("url", tag)
         raise DataError(f"the weights of {tag}:{model} are not in the cache and could not be fetched "

@@ -4,6 +4,7 @@ from typing import Any
 
 import timm
 
+from petseg_utils.encoders.fetching import hub
 from petseg_utils.encoders.trunk import Trunk
 from petseg_utils.errors import DataError, UsageError
 
@@ -36,7 +37,8 @@ def timm_trunk(name: str, image_size: int, *, learned: bool) -> Trunk:
                          f"random:timm:{base}")
     options: dict[str, Any] = {"img_size": image_size} if cfg is not None and cfg.fixed_input_size else {}
     try:
-        network: Any = timm.create_model(name, pretrained=learned, features_only=True, **options)
+        with hub():
+            network: Any = timm.create_model(name, pretrained=learned, features_only=True, **options)
     except RuntimeError as error:
         if not learned or "forward_intermediates" in str(error):
             raise UsageError(f"timm cannot give feature maps of {name!r} at {image_size} px ({error}): choose another "

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from petseg_utils.encoders.fetching import hub
 from petseg_utils.errors import DataError, UsageError
 
 CLIPSEG = "CIDAS/clipseg-rd64-refined"
@@ -71,8 +72,9 @@ def load_clipseg(texts: Sequence[str] = ("a cat", "a dog"), name: str = CLIPSEG)
         raise UsageError("CLIPSeg needs the library transformers, which is not installed: pip install "
                          "'petseg-utils[clipseg]'") from None
     try:
-        network = CLIPSegForImageSegmentation.from_pretrained(name)
-        tokens = AutoTokenizer.from_pretrained(name)(list(texts), padding=True, return_tensors="pt")
+        with hub():
+            network = CLIPSegForImageSegmentation.from_pretrained(name)
+            tokens = AutoTokenizer.from_pretrained(name)(list(texts), padding=True, return_tensors="pt")
     except Exception as error:  # what a failed download raises differs between versions
         raise DataError(f"the weights of {name!r} are not in the cache and could not be fetched "
                         f"({type(error).__name__}): connect once, or give a folder that holds them") from None
