@@ -11,7 +11,7 @@ import click
 
 from petseg_utils import __version__
 from petseg_utils.classes import BORDER_POLICIES
-from petseg_utils.errors import PetsegError, UsageError
+from petseg_utils.errors import DataError, PetsegError, UsageError
 from petseg_utils.petclip.command import petclip
 from petseg_utils.profiles import DATASETS, OVERRIDABLE, PROFILES, Settings, resolve
 from petseg_utils.workspace import Workspace
@@ -215,27 +215,29 @@ def _print_scores(statistics: "ImageStatistics", border: str, about: dict[str, A
 @click.option("-o", "--output", default="predictions", show_default=True, metavar="DIR",
               type=click.Path(file_okay=False, path_type=Path), help="Where the pictures and predictions.csv go.")
 def predict(checkpoint: Path, photos: tuple[Path, ...], output: Path) -> None:
-    """Segment photos, or all photos in folders: mask, overlay and cut-out PNGs, and a CSV."""
-    import pandas as pd
+    """Segment photos, or all photos in folders: mask, overlay and cut-out PNGs, and a CSV.
 
-    from petseg_utils.atomic import write_text
+    A photo that cannot be read is named and left out; the exit status is then 1.
+    """
     from petseg_utils.precision import choose_precision
-    from petseg_utils.prediction import find_photos, open_photo, predict_photo, write_prediction
+    from petseg_utils.prediction import find_photos, predict_files
     from petseg_utils.training.checkpoint import load_model, read_spec
 
     found = find_photos(photos)
     spec = read_spec(checkpoint)
     precision = choose_precision()
     model = precision.model(load_model(checkpoint))
-    rows = []
-    for path in found:
-        image = open_photo(path)
-        prediction = predict_photo(model, image, spec.image_size, precision)
-        rows.append({"photo": str(path)} | write_prediction(output, path.stem, image, prediction))
-    table = pd.DataFrame(rows)
-    write_text(output / "predictions.csv", table.to_csv(index=False, lineterminator="\n"))
-    click.echo(table.to_string(index=False))
-    click.echo(f"{3 * len(rows)} pictures and predictions.csv in {output}")
+    table, refused = predict_files(model, found, spec.image_size, precision, output)
+    if len(table):
+        click.echo(table.to_string(index=False))
+        for photo in table["photo"][table["label"] == "background"]:
+            click.echo(f"{photo}: no pet found")
+        click.echo(f"{3 * len(table)} pictures and predictions.csv in {output}")
+    for refusal in refused:
+        click.echo(f"petseg: {refusal}", err=True)
+    if refused:
+        raise DataError(f"{len(refused)} of {len(found)} photos were left out, see above: convert them or take them "
+                        "away")
 
 
 main.add_command(petclip)

@@ -1,16 +1,18 @@
 """Masks of anybody's photos: from a file to probabilities at the photo's own size, and to pictures one can use."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from PIL import Image, ImageOps
 from torch import nn
+from tqdm import tqdm
 
-from petseg_utils.atomic import replacing_file
+from petseg_utils.atomic import replacing_file, write_text
 from petseg_utils.classes import BACKGROUND, CAT, CLASS_NAMES, DOG
 from petseg_utils.data.colours import encode_colours, overlay
 from petseg_utils.data.decode import BAD_PICTURE, squeeze
@@ -18,7 +20,8 @@ from petseg_utils.errors import DataError, UsageError
 from petseg_utils.evaluation import resize_logits
 from petseg_utils.precision import Precision
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+APPLE_SUFFIXES = (".heic", ".heif")
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", *APPLE_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -87,14 +90,53 @@ def open_photo(path: Path) -> np.ndarray:
     """A photo as uint8 (H, W, 3) RGB, upright, or :class:`DataError` if the file is none.
 
     A phone stores its photos as the sensor lay and notes how to turn them. We turn them here, and not where a data set
-    is read: there the masks follow the stored pixels.
+    is read: there the masks follow the stored pixels. What is transparent becomes white, as viewers show it; 16 bits a
+    channel become 8.
     """
+    if path.suffix.lower() in APPLE_SUFFIXES:
+        raise DataError(f"photo {str(path)!r} is in Apple's HEIC format, which cannot be read here: export it as JPEG")
     try:
         with Image.open(path) as picture:
-            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+            upright = ImageOps.exif_transpose(picture)
+            if upright.mode.startswith("I") or upright.mode == "F":
+                return _from_deep_grey(np.asarray(upright))
+            if upright.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in upright.info:
+                layer = upright.convert("RGBA")
+                upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+            return np.asarray(upright.convert("RGB"))
     except BAD_PICTURE as error:
         raise DataError(f"photo {str(path)!r} cannot be read ({' '.join(str(error).split())}): give a JPEG or PNG "
                         "file") from None
+
+
+def _from_deep_grey(values: np.ndarray) -> np.ndarray:
+    """Grey of more than 8 bits (H, W) as uint8 (H, W, 3): 65535 is white, as in a 16-bit PNG (Pillow cuts at 255)."""
+    high = 65535 if values.max(initial=0) > 255 else 255
+    grey = np.rint(np.clip(values.astype(np.float64), 0, high) / high * 255).astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, axis=2)
+
+
+def predict_files(model: nn.Module, photos: Sequence[Path], image_size: int, precision: Precision,
+                  folder: Path) -> tuple[pd.DataFrame, list[DataError]]:
+    """Segment photos from files and write what :func:`write_prediction` writes, with a progress bar.
+
+    Returns:
+        The table, one row a photo, which is also written as ``predictions.csv``; and for every photo that could not be
+        read, why. The others are not stopped by it.
+    """
+    rows, refused = [], []
+    for path in tqdm(photos, desc="photos", unit="photo", mininterval=1, disable=len(photos) == 1):
+        try:
+            image = open_photo(path)
+        except DataError as error:
+            refused.append(error)
+            continue
+        prediction = predict_photo(model, image, image_size, precision)
+        rows.append({"photo": str(path)} | write_prediction(folder, path.stem, image, prediction))
+    table = pd.DataFrame(rows)
+    if rows:
+        write_text(folder / "predictions.csv", table.to_csv(index=False, lineterminator="\n"))
+    return table, refused
 
 
 def write_prediction(folder: Path, stem: str, image: np.ndarray, prediction: Prediction) -> dict[str, Any]:

@@ -102,3 +102,60 @@ def test_phone_photos_are_turned_upright(tmp_path, image):
     exif[0x0112] = 6  # stored lying on its side; turn by 90 degrees clockwise to see it
     Image.fromarray(image).save(tmp_path / "phone.png", exif=exif)
     assert np.array_equal(open_photo(tmp_path / "phone.png"), np.rot90(image, -1))
+
+
+def saved(path, array, mode=None, **options):
+    Image.fromarray(array, mode).save(path, **options) if mode else Image.fromarray(array).save(path, **options)
+    return path
+
+
+def test_every_kind_of_file_becomes_rgb(tmp_path, image):
+    grey = image[..., 0]
+    as_rgb = np.repeat(grey[..., None], 3, 2)
+    assert np.array_equal(open_photo(saved(tmp_path / "grey.png", grey)), as_rgb)
+    deep = grey.astype(np.uint16) * 257
+    assert np.array_equal(open_photo(saved(tmp_path / "deep.png", deep)), as_rgb), "16 bits, not cut at 255"
+    palette = Image.fromarray(image).quantize(16)
+    palette.save(tmp_path / "palette.png")
+    assert np.array_equal(open_photo(tmp_path / "palette.png"), np.asarray(palette.convert("RGB")))
+    transparent = np.dstack([image, np.where(np.arange(80)[None] < 40, 255, 0).repeat(50, 0).astype(np.uint8)])
+    opened = open_photo(saved(tmp_path / "cut.png", transparent))
+    assert np.array_equal(opened[:, :40], image[:, :40])
+    assert (opened[:, 40:] == 255).all(), "nothing is white, not black"
+    assert open_photo(saved(tmp_path / "tiny.png", image[:1, :1])).shape == (1, 1, 3)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (3000, 4000)])
+def test_any_size_is_predicted(shape, tmp_path):
+    photo = np.full((*shape, 3), 90, np.uint8)
+    prediction = predict_photo(LeftIsDog(), photo, 32, FLOAT32)
+    assert prediction.mask.shape == shape
+    write_prediction(tmp_path, "any", photo, prediction)
+    assert np.asarray(Image.open(tmp_path / "any-mask.png")).shape == (*shape, 3)
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_goes_on(few, tmp_path, image):
+    run = train_tiny(few, tmp_path / "runs", epochs=1)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    saved(folder / "good.jpg", image)
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no photo")
+    (folder / "phone.HEIC").write_bytes(b"ftypheic")
+    (folder / "text.png").write_text("this is no picture")
+    (folder / "notes.txt").write_text("nor this, and it does not say so")
+    result = CliRunner().invoke(main, ["predict", str(run.best), str(folder), "-o", str(tmp_path / "out")])
+    assert result.exit_code == 1 and "Traceback" not in result.output
+    for name in ("broken.jpg", "phone.HEIC", "text.png"):
+        (line,) = [line for line in result.output.splitlines() if line.startswith("petseg:") and name in line]
+        assert_sentence(line, name)
+    assert "3 of 4 photos were left out" in result.output and "notes.txt" not in result.output
+    assert pd.read_csv(tmp_path / "out" / "predictions.csv")["photo"].tolist() == [str(folder / "good.jpg")]
+
+
+def test_no_pet_found_is_said(few, tmp_path, image, monkeypatch):
+    run = train_tiny(few, tmp_path / "runs", epochs=1)
+    empty = Prediction(np.zeros((50, 80), np.uint8), np.full((3, 50, 80), 1 / 3, np.float32))
+    monkeypatch.setattr("petseg_utils.prediction.predict_photo", lambda *_: empty)
+    result = CliRunner().invoke(main, ["predict", str(run.best), str(saved(tmp_path / "wall.png", image)), "-o",
+                                       str(tmp_path / "out")])
+    assert result.exit_code == 0 and f"{tmp_path / 'wall.png'}: no pet found" in result.output
