@@ -74,7 +74,7 @@ def export(run: Run, data: PetData, path: Path) -> None:
 def score_rows(run: Run, split: str = "test") -> list[dict[str, Any]]:
     """One row a question: ``question, n, chance, value, ci_low, ci_high``; the share of photos that were named rightly,
     with Wilson's 95 % interval."""
-    classes = {"species": 2, "breed": len(LOOKS) - len(WITHHELD), "withheld": len(WITHHELD)}
+    classes = {"species": 2, "species by breed": 2, "breed": len(LOOKS) - len(WITHHELD), "withheld": len(WITHHELD)}
     rows = []
     for question, right in run.answers(split).items():
         test = binomtest(int(np.sum(right)), len(right))

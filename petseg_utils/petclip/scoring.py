@@ -44,9 +44,11 @@ def correct_answers(model: PetCLIP, data: PetData, part: str, precision: Precisi
     """Which photos of a part are put into the right class, bool (N,) for each question.
 
     Returns:
-        ``species`` (cat or dog, all photos), ``breed`` (photos of the breeds that were learned, among these), and
-        ``withheld`` (photos of the breeds that were not, among these, asked for by their looks; only where there are
-        any). A model that learned labels answers by its classifier, and of withheld breeds nothing.
+        ``species`` (cat or dog, all photos), ``species by breed`` (the same, asked for by the names of all breeds that
+        were learned: the species whose breeds together are more probable), ``breed`` (photos of these breeds, among
+        these), and ``withheld`` (photos of the breeds that were not learned, among those, asked for by their looks;
+        only where there are any). A model that learned labels answers by its classifier, by breed throughout, and of
+        withheld breeds nothing.
     """
     manifest = data.manifest[data.manifest["part"] == part]
     species = dict(zip(data.manifest["breed"], data.manifest["species"], strict=True))
@@ -69,6 +71,12 @@ def correct_answers(model: PetCLIP, data: PetData, part: str, precision: Precisi
             scores = _by_labels(model, photos, breeds_of(data), classes, species)
         nearest = scores[torch.tensor(asked, device=scores.device)].argmax(1).cpu().numpy()
         correct[question] = np.array(classes)[nearest] == manifest[column].to_numpy()[asked]
+    if model.classify is None:
+        names = embed_classes(model, [breed_prompts(breed, species[breed]) for breed in seen])
+        breeds = (model.clip.logit_scale.exp().clamp(max=100) * photos @ names.T).softmax(1)
+        cats = torch.tensor([species[breed] == "cat" for breed in seen], device=breeds.device)
+        called_cat = (breeds[:, cats].sum(1) > 0.5).cpu().numpy()
+        correct["species by breed"] = called_cat == (manifest["species"] == "cat").to_numpy()
     return correct
 
 
