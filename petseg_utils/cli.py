@@ -1,6 +1,5 @@
 """The command line: ``petseg data | study | train | petclip | evaluate | predict``."""
 
-import ast
 import json
 import math
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import click
 from petseg_utils import __version__
 from petseg_utils.classes import BORDER_POLICIES
 from petseg_utils.errors import DataError, PetsegError, UsageError
+from petseg_utils.overrides import absolute, parse_sets
 from petseg_utils.petclip.command import petclip
 from petseg_utils.profiles import DATASETS, OVERRIDABLE, PROFILES, Settings, resolve
 from petseg_utils.workspace import Workspace
@@ -57,24 +57,10 @@ def _set_option(command: Callable) -> Callable:
     return option(command)
 
 
-def _parse_sets(sets: tuple[str, ...]) -> dict[str, Any]:
-    """``("EPOCHS=3", "recipe=paper")`` to ``{"EPOCHS": 3, "RECIPE": "paper"}``."""
-    parsed = {}
-    for item in sets:
-        name, equals, value = item.partition("=")
-        if not equals or not name:
-            raise UsageError(f"--set got {item!r}: write NAME=VALUE, such as EPOCHS=3")
-        try:
-            parsed[name.upper()] = ast.literal_eval(value)
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            parsed[name.upper()] = value
-    return parsed
-
-
 def _settings(profile: str, dataset: str | None, data_root: str | None, allow_defects: bool,
               sets: dict[str, Any] | None = None) -> Settings:
-    absolute = str(Path(data_root).expanduser().resolve()) if data_root else None
-    options = {"dataset": dataset, "data_root": absolute, "allow_defects": allow_defects}
+    options = {"dataset": dataset, "data_root": absolute(data_root) if data_root else None,
+               "allow_defects": allow_defects}
     return resolve(profile, **options, **(sets or {}))
 
 
@@ -120,7 +106,7 @@ def study(profile: str, dataset: str | None, data_root: str | None, allow_defect
     from petseg_utils import runner
     from petseg_utils.study import Study
 
-    values = _parse_sets(sets + tuple(item for item in more if "=" in item))
+    values = parse_sets(sets + tuple(item for item in more if "=" in item))
     numbers = only + tuple(item for item in more if "=" not in item)
     if (len(numbers) > len(only) and not only) or (len(values) > len(sets) and not sets):
         raise UsageError(f"petseg study got {' '.join(more)!r}: say --only for notebooks, --set for values")
@@ -155,7 +141,7 @@ def train(model: str, profile: str, dataset: str | None, data_root: str | None, 
     from petseg_utils.models import build_model
     from petseg_utils.study import Study
 
-    settings = _settings(profile, dataset, data_root, allow_defects, _parse_sets(sets + more))
+    settings = _settings(profile, dataset, data_root, allow_defects, parse_sets(sets + more))
     build_model(model)  # an unknown model is refused before the data is opened
     chosen = Study(settings)
     run = chosen.train(chosen.spec(model, augmentation=augmentation))

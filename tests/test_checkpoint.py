@@ -8,6 +8,7 @@ from making_runs import assert_same_tensors, assert_sentence
 from safetensors.torch import load_file, save_file
 
 from petseg_utils.errors import DataError
+from petseg_utils.models import build_model
 from petseg_utils.training.checkpoint import load_model, load_training, load_weights, read_spec, save_checkpoint
 from petseg_utils.training.recipes import RECIPES, build_optimizer, cross_entropy
 from petseg_utils.training.spec import RunSpec
@@ -157,5 +158,13 @@ def test_loading_is_strict(checkpoint, tmp_path, change):
     else:
         tensors["model.head.bias"] = torch.zeros(4)
     save_file(tensors, path, metadata={"spec": SPEC.to_json(), "facts": "{}"})
-    with pytest.raises(RuntimeError, match=r"head\.(bias|extra)"):
+    with pytest.raises(DataError, match=r"do not fit .*head\.(bias|extra)") as raised:
         load_model(path)
+    assert_sentence(str(raised.value), "changed.safetensors")
+
+
+def test_weights_that_do_not_fit_are_one_sentence(whole, tmp_path):
+    narrow = build_model("unet", width=2, depth=1)
+    with pytest.raises(DataError) as caught:
+        load_weights(whole.best, narrow)
+    assert_sentence(str(caught.value), whole.best.name, "do not fit")

@@ -83,8 +83,17 @@ def check_encoder_weights(spec: RunSpec, model: ClipSegmenter) -> None:
 
 
 def load_weights(path: Path, model: nn.Module) -> None:
-    """Load a checkpoint's weights; every tensor must fit (``strict``)."""
-    model.load_state_dict(_tensors(path, _WEIGHTS))
+    """Load a checkpoint's weights; every tensor must fit (``strict``).
+
+    Raises:
+        DataError: one does not, or is missing.
+    """
+    try:
+        model.load_state_dict(_tensors(path, _WEIGHTS))
+    except RuntimeError as error:  # torch's own message has a line for each tensor
+        first = str(error).strip().splitlines()[-1].strip()
+        raise DataError(f"the weights in checkpoint {str(path)!r} do not fit the model that its spec names "
+                        f"({first[:160]}): use the version that wrote it, or train it again") from None
 
 
 def load_encoder(path: Path, encoder: nn.Module) -> None:
