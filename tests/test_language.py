@@ -1,12 +1,20 @@
 """Text and photos in one space: classification and segmentation by text, and words that were never learned."""
 
+import open_clip
 import pytest
 import torch
 import torch.nn.functional as F
 from making_encoders import cut_off, write_encoder
 from making_runs import FLOAT32, assert_sentence
 
-from petseg_utils.encoders.language import TextSegmenter, build_language_model, classify_by_text
+from petseg_utils.encoders.language import (
+    LanguageModel,
+    Project,
+    TextSegmenter,
+    build_language_model,
+    classify_by_text,
+)
+from petseg_utils.encoders.specs import build_encoder
 from petseg_utils.errors import DataError, UsageError
 from petseg_utils.evaluation import evaluate
 from petseg_utils.petclip.shipped import load_clip
@@ -38,6 +46,18 @@ def test_places_average_to_the_photo(language):
     places = language.embed_places(images)
     assert places.shape == (2, 128, 8, 8)
     torch.testing.assert_close(places.norm(dim=1), torch.ones(2, 8, 8))
+
+
+@torch.no_grad()
+def test_a_vits_photo_is_its_class_token_and_not_the_mean_of_places():
+    encoder = build_encoder("random:openai:ViT-B-32", 64, keep=(-1,))
+    clip = open_clip.create_model("ViT-B-32", force_image_size=64, force_quick_gelu=True).eval()
+    tokenize = open_clip.get_tokenizer("ViT-B-32")
+    language = LanguageModel(encoder, Project(clip.visual.proj), clip, tokenize, None, 100.0)
+    images = torch.rand(2, 3, 50, 64)
+    theirs = clip.encode_image(encoder.prepare(images), normalize=True)
+    torch.testing.assert_close(language.embed_photos(images), theirs)
+    assert language.embed_places(images).shape == (2, 512, 2, 2)
 
 
 @torch.no_grad()

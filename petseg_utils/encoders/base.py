@@ -61,11 +61,15 @@ class Encoder(nn.Module):
         if not any(p.requires_grad for p in self.parameters()):
             self.trunk.to(dtype)
 
-    def forward(self, images: Tensor) -> list[Tensor]:
+    def prepare(self, images: Tensor) -> Tensor:
+        """Images float (B, 3, H, W), RGB in [0, 1], at the trunk's size and normalised as it expects."""
         if images.shape[-2:] != (self.image_size, self.image_size):
             images = F.interpolate(images, size=(self.image_size, self.image_size), mode="bilinear",
                                    align_corners=False, antialias=True)
-        images = (images - self.mean) / self.std
+        return (images - self.mean) / self.std
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        images = self.prepare(images)
         parameter = next(self.trunk.parameters())
         if parameter.requires_grad:  # fine-tuned: as any other network
             maps = self.trunk(images)

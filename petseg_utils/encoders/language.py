@@ -28,7 +28,7 @@ class LanguageModel(nn.Module):
     Args:
         encoder: the image tower, its last map only.
         project: the last map's tokens float (..., C) -> the shared space float (..., D).
-        encode_text: token ids int64 (T, L) -> float (T, D).
+        clip: the open_clip model of both towers, in float32.
         tokenize: texts -> token ids.
         words: what the text side knows; any word if ``None``.
         scale: what similarities are multiplied by before a softmax, as learned.
@@ -47,9 +47,9 @@ class LanguageModel(nn.Module):
         return F.normalize(self.project(tokens.float().permute(0, 2, 3, 1)), dim=-1).permute(0, 3, 1, 2)
 
     def embed_photos(self, images: Tensor) -> Tensor:
-        """Images float (B, 3, H, W), RGB in [0, 1] -> float (B, D), of length 1: the projected mean of the places."""
-        (tokens,) = self.encoder(images)
-        return F.normalize(self.project(tokens.float().mean((2, 3))), dim=-1)
+        """Images float (B, 3, H, W), RGB in [0, 1] -> float (B, D), of length 1, pooled as the model was taught: in a
+        ViT the class token, in petclip-mini the mean over the places."""
+        return self.clip.encode_image(self.encoder.prepare(images), normalize=True).float()
 
     def embed_texts(self, prompts: Sequence[Sequence[str]]) -> Tensor:
         """Classes, each as one or more sentences -> float (K, D), of length 1: the mean over a class's sentences.
@@ -89,11 +89,16 @@ def build_language_model(spec: str, image_size: int) -> LanguageModel:
     quick = bool(open_clip.get_pretrained_cfg(model, tag).get("quick_gelu"))
     with hub():  # the encoder above has them in the cache
         clip = open_clip.create_model(model, pretrained=tag, force_quick_gelu=quick, force_image_size=image_size).eval()
-    return LanguageModel(encoder, _Project(clip.visual.proj), clip, open_clip.get_tokenizer(model), None,
+    if getattr(clip.visual, "proj", None) is None:
+        raise UsageError(f"encoder {spec!r} has a text side, but no projection for single places: use a ViT such as "
+                         "openai:ViT-B-32")
+    return LanguageModel(encoder, Project(clip.visual.proj), clip, open_clip.get_tokenizer(model), None,
                          float(clip.logit_scale.detach().exp()))
 
 
-class _Project(nn.Module):
+class Project(nn.Module):
+    """A ViT's projection to the shared space, for tokens float (..., C)."""
+
     def __init__(self, matrix: nn.Parameter):
         super().__init__()
         self.matrix = matrix

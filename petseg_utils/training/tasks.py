@@ -30,6 +30,7 @@ class Segmentation:
     def __init__(self, spec: RunSpec, data: PetData, precision: Precision, features: FeatureStore | None):
         self.spec, self.data, self.precision, self.features = spec, data, precision, features
         self.class_weights = spec.get_recipe().class_weights
+        self._opened: dict[tuple[str, View], FeatureMaps | None] = {}
 
     def dataset(self, model: nn.Module) -> SegmentationDataset:
         spec = self.spec
@@ -43,7 +44,10 @@ class Segmentation:
     def _maps(self, model: Any, part: str, view: View | None = None) -> FeatureMaps | None:
         if self.features is None or not self.spec.frozen or self.spec.model not in FROZEN_ENCODER_NAMES:
             return None
-        return self.features.open(model.encoder, self.data, part, self.precision, view or View())
+        key = (part, view or View())
+        if key not in self._opened:  # once a run: opening reads all of a cache to check it
+            self._opened[key] = self.features.open(model.encoder, self.data, part, self.precision, key[1])
+        return self._opened[key]
 
     def loss(self, model: Any, images: Tensor, targets: Tensor, *maps: Tensor) -> Tensor:
         with self.precision.autocast():
