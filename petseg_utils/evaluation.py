@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from petseg_utils.classes import NUM_CLASSES
 from petseg_utils.data.cache import PetData
 from petseg_utils.data.datasets import Maps
 from petseg_utils.errors import TrainingError
@@ -72,12 +71,11 @@ def batches_of(data: PetData, part: str, precision: Precision,
 
 
 def resize_logits(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bring logits (3, h, w) to a photo's own (H, W), bilinearly, before any argmax or softmax.
+    """Bring logits (C, h, w) to a photo's own (H, W), bilinearly, before any argmax or softmax.
 
     Resizing the label map instead would leave its blocks, and averaging class numbers (background 0, cat 1, dog 2)
     would draw a cat between every dog and its background.
     """
-    assert logits.shape[0] == NUM_CLASSES
     if logits.shape[-2:] == size:
         return logits
     return F.interpolate(logits[None], size=size, mode="bilinear", align_corners=False)[0]

@@ -10,7 +10,10 @@ import pandas as pd
 
 from petseg_utils.atomic import write_text
 from petseg_utils.metrics import ImageStatistics, group_rows, score_rows
-from petseg_utils.training.run import NATIVE, SPLITS, Run
+from petseg_utils.prompts.protocol import PromptScores
+from petseg_utils.prompts.table import prompt_rows
+from petseg_utils.training.run import CLICKED, NATIVE, SPLITS, Run
+from petseg_utils.training.spec import SEGMENTING
 
 METRICS_COLUMNS = (
     "study", "notebook", "run", "model", "decoder", "variant", "encoder", "recipe", "augmentation", "label_fraction",
@@ -46,13 +49,25 @@ def metric_rows(run: Run) -> list[dict[str, Any]]:
         "augmentation": spec.augmentation, "label_fraction": spec.label_fraction, "seed": spec.seed,
         "image_size": spec.image_size,
     }
-    return [common | row for row in untrained_rows({split: run.statistics(split) for split in SPLITS})]
+    scored = untrained_rows({split: run.statistics(split) for split in SPLITS})
+    if spec.task == "prompt":
+        clicked = untrained_rows({"test": run.statistics(CLICKED)})
+        scored = [row | {"prompt": "none"} for row in scored] + [row | {"prompt": "random"} for row in clicked]
+        for split in filter(run.has_prompt_scores, ("test", NATIVE)):
+            scored += dialogue_rows({split: run.prompt_scores(split)})
+    return [common | row for row in scored]
 
 
 def untrained_rows(scored: Scored) -> list[dict[str, Any]]:
     """The same scores of a model that has no run."""
     return [{"split": split, "n_images": len(statistics)} | row
             for split, statistics in scored.items() for row in score_rows(statistics)]
+
+
+def dialogue_rows(scored: dict[str, PromptScores]) -> list[dict[str, Any]]:
+    """How well regions followed prompts, by split."""
+    return [{"split": split, "n_images": len(scores)} | row
+            for split, scores in scored.items() for row in prompt_rows(scores)]
 
 
 def run_group_rows(run: Run) -> list[dict[str, Any]]:
@@ -70,7 +85,8 @@ def run_group_rows(run: Run) -> list[dict[str, Any]]:
 
 
 def record_runs(folder: Path, study: str, notebook: str, dataset: str, runs: dict[str, Run],
-                untrained: dict[str, Scored] | None = None) -> None:
+                untrained: dict[str, Scored] | None = None,
+                prompted: dict[str, dict[str, PromptScores]] | None = None) -> None:
     """Write the rows of a notebook's runs to a study's three tables, in place of earlier rows of the same notebook and
     variant; others stay, so that a notebook's runs can be made in parts.
 
@@ -80,11 +96,13 @@ def record_runs(folder: Path, study: str, notebook: str, dataset: str, runs: dic
         runs: finished runs by ``variant``, a few words that tell them apart within the notebook. Those that learned to
             reconstruct have no scores; they are in ``runs.csv`` only.
         untrained: scores of models that have no run, by variant.
+        prompted: prompt scores of models that take no prompts, by variant and split.
     """
     labels = {"study": study, "notebook": notebook}
-    segmenters = {variant: run for variant, run in runs.items() if run.spec.task == "segmentation"}
+    segmenters = {variant: run for variant, run in runs.items() if run.spec.task in SEGMENTING}
     scores = ({variant: metric_rows(run) for variant, run in segmenters.items()}
-              | {variant: untrained_rows(scored) for variant, scored in (untrained or {}).items()})
+              | {variant: untrained_rows(scored) for variant, scored in (untrained or {}).items()}
+              | {variant: dialogue_rows(scored) for variant, scored in (prompted or {}).items()})
     metrics = [labels | {"variant": variant, "dataset": dataset} | row
                for variant, rows in scores.items() for row in rows]
     groups = [labels | {"variant": variant, "dataset": dataset} | row
@@ -92,7 +110,7 @@ def record_runs(folder: Path, study: str, notebook: str, dataset: str, runs: dic
     records = [labels | {"variant": variant} | run.record() for variant, run in runs.items()]
     for table, columns, rows in (("metrics", METRICS_COLUMNS, metrics), ("groups", GROUPS_COLUMNS, groups),
                                  ("runs", RUNS_COLUMNS, records)):
-        _replace_rows(folder / f"{table}.csv", columns, notebook, {*runs, *(untrained or {})}, rows)
+        _replace_rows(folder / f"{table}.csv", columns, notebook, {*runs, *scores}, rows)
 
 
 def read_table(folder: Path, name: str) -> pd.DataFrame:

@@ -15,15 +15,18 @@ from petseg_utils.encoders.features import FeatureStore
 from petseg_utils.encoders.specs import build_encoder
 from petseg_utils.errors import UsageError
 from petseg_utils.evaluation import evaluate
-from petseg_utils.models import FROZEN_ENCODER_NAMES
+from petseg_utils.models import FROZEN_ENCODER_NAMES, PROMPT_NAMES
 from petseg_utils.precision import choose_precision
 from petseg_utils.profiles import Settings
+from petseg_utils.prompts.prompter import build_prompter
+from petseg_utils.prompts.protocol import PromptScores, evaluate_prompts
+from petseg_utils.prompts.text import build_texts
 from petseg_utils.results import packaged_table, read_table, record_runs
 from petseg_utils.synthetic import write_synthetic_pets
 from petseg_utils.training.loop import train
 from petseg_utils.training.recipes import FAMILY_LEARNING_RATES
 from petseg_utils.training.run import NATIVE, SPLITS, Run
-from petseg_utils.training.spec import RunSpec
+from petseg_utils.training.spec import SEGMENTING, RunSpec
 from petseg_utils.workspace import Workspace
 
 SYNTHETIC_SEED = 0  # of the embedded data set: one set of pets, whatever seed a run has
@@ -91,6 +94,8 @@ class Study:
             "learning_rate": family_rate if s.learning_rate is None else s.learning_rate,
             "batch_size": s.batch_size, "seed": s.seed,
         }
+        if model in PROMPT_NAMES:
+            plain["task"] = "prompt"
         if model in FROZEN_ENCODER_NAMES:
             encoder = changes.get("encoder", s.encoder)
             plain |= {"encoder": encoder, "encoder_weights": self._encoder_facts(encoder)[0], "frozen": True,
@@ -130,17 +135,43 @@ class Study:
 
     def score_at_native_size(self, run: Run) -> None:
         """Score a run on the test photos of the settings' ``native_root`` too, at those photos' own sizes."""
-        if self.settings.native_root is None or run.has_statistics(NATIVE):
+        if self.settings.native_root is None:
             return
-        precision = choose_precision(self.settings.device)
-        run.write_statistics(NATIVE, evaluate(precision.model(run.load_model()), self.native_data, "test", precision))
+        if not run.has_statistics(NATIVE):
+            precision = choose_precision(self.settings.device)
+            run.write_statistics(NATIVE, evaluate(precision.model(run.load_model()), self.native_data, "test",
+                                                  precision))
+        if run.spec.task == "prompt" and not run.has_prompt_scores(NATIVE):
+            run.write_prompt_scores(NATIVE, self._prompt_scores(run, self.native_data))
 
-    def record(self, notebook: str, runs: dict[str, Run], untrained: dict[str, nn.Module] | None = None) -> None:
+    def prompt_control(self, run: Run, *, components: bool) -> dict[str, PromptScores]:
+        """What prompts get from a run's model that takes none, by split: the part under the click, or (with
+        ``components`` off) the pet wherever the click is. Kept beside the run."""
+        kind = "components" if components else "clicks-ignored"
+        found = {}
+        for split, data in (("test", self.data), (NATIVE, self.native_data if self.settings.native_root else None)):
+            if data is not None:
+                if not run.has_prompt_scores(f"{split}-{kind}"):
+                    scores = self._prompt_scores(run, data, components=components)
+                    run.write_prompt_scores(f"{split}-{kind}", scores)
+                found[split] = run.prompt_scores(f"{split}-{kind}")
+        return found
+
+    def _prompt_scores(self, run: Run, data: PetData, **options: Any) -> PromptScores:
+        precision = choose_precision(self.settings.device)
+        model = precision.model(run.load_model())
+        prompter = build_prompter(model, run.spec.image_size, precision, build_texts(), **options)
+        return evaluate_prompts(prompter, data, "test",
+                                progress=lambda rows, what: tqdm(rows, desc=what, unit="photo", mininterval=2))[0]
+
+    def record(self, notebook: str, runs: dict[str, Run], untrained: dict[str, nn.Module] | None = None,
+               prompted: dict[str, dict[str, PromptScores]] | None = None) -> None:
         """Put a notebook's finished runs, by variant, into the study's tables, and the split beside them. Rows of the
         notebook's other variants stay.
 
         Args:
             untrained: models that have no run, by variant: they are scored, too.
+            prompted: prompt scores of models that take no prompts, by variant, from :meth:`prompt_control`.
 
         Raises:
             UsageError: the tables hold other results on other data, which must not be mixed.
@@ -154,14 +185,14 @@ class Study:
             raise UsageError(f"study {self.name!r} holds results of {', '.join(sorted(others))} on other data: give "
                              f"this study another name, or remove {str(folder)!r}")
         for run in runs.values():
-            if run.spec.task == "segmentation":
+            if run.spec.task in SEGMENTING:
                 self.score_at_native_size(run)
         precision = choose_precision(self.settings.device)
         scored = {variant: {split: evaluate(precision.model(model), self.data, split, precision) for split in SPLITS}
                   for variant, model in (untrained or {}).items()}
         synthetic = self.settings.dataset == "synthetic"
         dataset = "synthetic" if synthetic else self.data.layout.kind
-        record_runs(folder, self.name, notebook, dataset, runs, scored)
+        record_runs(folder, self.name, notebook, dataset, runs, scored, prompted)
         write_text(path, manifest)
 
     def rows_to_show(self, table: str, notebook: str) -> pd.DataFrame:

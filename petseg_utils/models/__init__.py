@@ -9,6 +9,7 @@ from petseg_utils.errors import UsageError
 from petseg_utils.models.autoencoders import ImprovedAutoencoder, Reconstructor, SimpleAutoencoder, UNetAutoencoder
 from petseg_utils.models.clip import ClipSegmenter
 from petseg_utils.models.mae import MAESegmenter, MaskedAutoencoder
+from petseg_utils.models.prompt import PromptCLIP, PromptPyramid, PromptUNet
 from petseg_utils.models.unet import UNet
 from petseg_utils.models.unet_resattn import UNetResAttn
 
@@ -19,9 +20,11 @@ _AUTOENCODERS: dict[str, type[nn.Module]] = {
 # The autoencoders' own three channels serve as logits; the masked one gets another decoder.
 _MODELS: dict[str, type[nn.Module]] = {
     "unet": UNet, "unet-resattn": UNetResAttn, **_AUTOENCODERS, "mae": MAESegmenter, "clip": ClipSegmenter,
+    "prompt-clip": PromptCLIP, "prompt-unet": PromptUNet, "prompt": PromptPyramid,
 }
 MODEL_NAMES, AUTOENCODER_NAMES = tuple(_MODELS), tuple(_AUTOENCODERS)
-FROZEN_ENCODER_NAMES = ("clip",)  # built on an encoder of petseg_utils.encoders
+FROZEN_ENCODER_NAMES = ("clip", "prompt-clip", "prompt")  # built on an encoder of petseg_utils.encoders
+PROMPT_NAMES = ("prompt-clip", "prompt-unet", "prompt")  # they take prompts, too
 
 
 def build_model(name: str, **options: Any) -> nn.Module:

@@ -1,14 +1,12 @@
 """A segmenter on the features of a large pre-trained encoder: the encoder stays as it is, a small decoder learns."""
 
 from collections.abc import Sequence
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from petseg_utils.encoders.features import encode
 from petseg_utils.encoders.specs import build_encoder
 from petseg_utils.errors import UsageError
+from petseg_utils.models.frozen import OnEncoder, as_images
 from petseg_utils.models.map_decoders import MultiDecoder, ReportDecoder
 from petseg_utils.models.query_decoder import QueryDecoder
 from petseg_utils.petclip.shipped import PETCLIP_MINI
@@ -17,10 +15,8 @@ DECODER_NAMES = ("report", "query", "multi")
 LAYERS = ("last", "several")
 
 
-class ClipSegmenter(nn.Module):
-    """An encoder of :func:`petseg_utils.encoders.build_encoder` and one of three decoders.
-
-    Checkpoints hold the decoder only while the encoder is frozen: its weights are where the encoder's spec says.
+class ClipSegmenter(OnEncoder):
+    """An encoder of :func:`petseg_utils.encoders.specs.build_encoder` and one of three decoders.
 
     Args:
         encoder: the encoder's spec.
@@ -40,13 +36,12 @@ class ClipSegmenter(nn.Module):
 
     def __init__(self, *, encoder: str = PETCLIP_MINI, image_size: int = 128, layers: str = "several",
                  decoder: str = "multi", normalisation: str | None = None, width: int = 64, image_path: bool = True):
-        super().__init__()
         if decoder not in DECODER_NAMES:
             raise UsageError(f"unknown decoder {decoder!r}: choose one of {', '.join(DECODER_NAMES)}")
         if layers not in LAYERS:
             raise UsageError(f"layers is {layers!r}: choose one of {', '.join(LAYERS)}")
         keep = (-1,) if layers == "last" or decoder != "multi" else None
-        self.encoder = build_encoder(encoder, image_size, keep=keep, normalisation=normalisation)
+        super().__init__(build_encoder(encoder, image_size, keep=keep, normalisation=normalisation))
         channels = self.encoder.channels
         self.decoder: nn.Module
         if decoder == "report":
@@ -55,30 +50,9 @@ class ClipSegmenter(nn.Module):
             self.decoder = QueryDecoder(channels=channels[-1])
         else:
             self.decoder = MultiDecoder(channels=channels, width=width, image_path=image_path)
-        self.register_state_dict_post_hook(_leave_encoder_out)
-        self.register_load_state_dict_post_hook(_do_not_miss_encoder)
-
-    @property
-    def frozen(self) -> bool:
-        return not any(p.requires_grad for p in self.encoder.parameters())
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.decode(encode(self.encoder, images) if self.frozen else self.encoder(images), images)
 
     def decode(self, maps: Sequence[Tensor], images: Tensor) -> Tensor:
-        """Logits (B, 3, H, W) from maps that :func:`petseg_utils.encoders.features.encode` made, and the photos."""
-        maps = [of_layer.to(images.dtype, memory_format=torch.channels_last) for of_layer in maps]
+        maps = as_images(maps, images)
         if isinstance(self.decoder, QueryDecoder):
             return self.decoder(maps[-1], images.shape[-2:])
         return self.decoder(maps, images)
-
-
-def _leave_encoder_out(model: ClipSegmenter, state: dict[str, Any], prefix: str, _: Any) -> None:
-    if model.frozen:
-        for name in [name for name in state if name.startswith(f"{prefix}encoder.")]:
-            del state[name]
-
-
-def _do_not_miss_encoder(model: ClipSegmenter, keys: Any) -> None:
-    if model.frozen:
-        keys.missing_keys[:] = [name for name in keys.missing_keys if not name.startswith("encoder.")]

@@ -67,7 +67,8 @@ def deepest(region: np.ndarray) -> tuple[int, int]:
 
 
 def simulate(target: np.ndarray, predict: Callable[[list[Click]], np.ndarray], counted: np.ndarray | None = None,
-             max_clicks: int = MAX_CLICKS) -> tuple[list[Click], np.ndarray]:
+             max_clicks: int = MAX_CLICKS,
+             enough: Callable[[np.ndarray], bool] = lambda _: False) -> tuple[list[Click], np.ndarray]:
     """Click, look, click again, from an empty mask.
 
     Args:
@@ -75,6 +76,7 @@ def simulate(target: np.ndarray, predict: Callable[[list[Click]], np.ndarray], c
         predict: all clicks so far -> bool (H, W).
         counted: bool (H, W), False where pixels do not count.
         max_clicks: after so many the user gives up.
+        enough: the IoUs so far -> whether anybody wants to know more; if not, the last is kept.
 
     Returns:
         The clicks, and the IoU after each of ``max_clicks``, float (max_clicks,): a mask that is perfect needs no
@@ -92,4 +94,7 @@ def simulate(target: np.ndarray, predict: Callable[[list[Click]], np.ndarray], c
         mask = predict(clicks)
         union = ((target | mask) & counts).sum()
         scores[number] = (target & mask & counts).sum() / union if union else 1.0
+        if enough(scores[: number + 1]):
+            scores[number + 1 :] = scores[number]
+            break
     return clicks, scores

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from petseg_utils.atomic import replacing_file
 from petseg_utils.errors import DataError
 from petseg_utils.models import FROZEN_ENCODER_NAMES
-from petseg_utils.models.clip import ClipSegmenter
-from petseg_utils.training.spec import RunSpec
+from petseg_utils.models.frozen import OnEncoder
+from petseg_utils.training.spec import SEGMENTING, RunSpec
 
 _WEIGHTS, _OPTIMIZER = "model.", "optimizer."
 
@@ -53,15 +53,16 @@ def read_spec(path: Path) -> RunSpec:
                         "version that wrote it, or train it again") from None
 
 
-def load_model(path: Path, task: str = "segmentation") -> nn.Module:
+def load_model(path: Path, tasks: tuple[str, ...] = SEGMENTING) -> nn.Module:
     """Build a checkpoint's model with its weights, in eval mode on the CPU.
 
     Raises:
         DataError: the file is missing, is no checkpoint of ours, or its model learned another task.
     """
     spec = read_spec(path)
-    if spec.task != task:
-        raise DataError(f"the model in checkpoint {str(path)!r} learned {spec.task}, not {task}: give a run that did")
+    if spec.task not in tasks:
+        raise DataError(f"the model in checkpoint {str(path)!r} learned {spec.task}, not {' or '.join(tasks)}: give a "
+                        "run that did")
     model: Any = spec.build()
     if spec.model in FROZEN_ENCODER_NAMES:
         check_encoder_weights(spec, model)
@@ -70,7 +71,7 @@ def load_model(path: Path, task: str = "segmentation") -> nn.Module:
     return model.eval()
 
 
-def check_encoder_weights(spec: RunSpec, model: ClipSegmenter) -> None:
+def check_encoder_weights(spec: RunSpec, model: OnEncoder) -> None:
     """Refuse an encoder whose weights are no longer those that the run was planned with.
 
     Raises:
@@ -107,6 +108,26 @@ def load_encoder(path: Path, encoder: nn.Module) -> None:
     except RuntimeError:  # torch's own message has a line for each tensor
         raise DataError(f"the encoder in checkpoint {str(path)!r} has other layers or sizes than the model's: give "
                         "both runs the same options") from None
+
+
+def load_start(path: Path, model: nn.Module) -> None:
+    """Begin with the weights of a smaller model of the same layers: where a tensor is larger than the checkpoint's, it
+    is filled up with zeros, so that what is new adds nothing yet.
+
+    Raises:
+        DataError: the layers are others.
+    """
+    learned, own = _tensors(path, _WEIGHTS), model.state_dict()
+    if learned.keys() != own.keys() or any(
+            value.ndim != own[name].ndim or any(a > b for a, b in zip(value.shape, own[name].shape, strict=True))
+            for name, value in learned.items()):
+        raise DataError(f"the weights in checkpoint {str(path)!r} have other layers than the model's: name a run of "
+                        "the report's decoder on the same encoder")
+    for name, value in learned.items():
+        wider = torch.zeros_like(own[name])
+        wider[tuple(slice(n) for n in value.shape)] = value
+        own[name] = wider
+    model.load_state_dict(own)
 
 
 def load_training(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:

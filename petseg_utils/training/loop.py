@@ -24,6 +24,7 @@ from petseg_utils.precision import Precision, choose_precision
 from petseg_utils.training.checkpoint import (
     check_encoder_weights,
     load_encoder,
+    load_start,
     load_training,
     load_weights,
     read_spec,
@@ -158,6 +159,9 @@ def _build(spec: RunSpec, runs_folder: Path) -> Any:
     model: Any = spec.build()  # with an encoder, where the spec speaks of one
     if spec.model in FROZEN_ENCODER_NAMES:
         check_encoder_weights(spec, model)
+        if spec.start:
+            model.encoder.requires_grad_(False)  # a checkpoint of a frozen encoder leaves it out
+            load_start(runs_folder / spec.start / "best.safetensors", model)
     elif spec.encoder:
         path = runs_folder / spec.encoder / "best.safetensors"
         learned = read_spec(path)

@@ -11,19 +11,22 @@ from torch import nn
 
 from petseg_utils.atomic import replacing_file, write_text
 from petseg_utils.metrics import ImageStatistics
+from petseg_utils.prompts.protocol import PromptScores
 from petseg_utils.training.checkpoint import load_model
 from petseg_utils.training.spec import RunSpec
 
 SPLITS = ("val", "test")  # what a finished run was scored on
 NATIVE = "native"  # the test part again, of a copy whose photos have their own sizes
+CLICKED = "test-clicked"  # the test part again, each pet clicked once
 _PIXELS = ("counts", "boundary")
 
 
 @dataclass(frozen=True)
 class Run:
     """One run. Its folder holds ``spec.json``, ``last.safetensors`` (to go on), ``best.safetensors`` (best mIoU on
-    validation), ``history.csv``, ``statistics-{val,test}.npz`` (of a segmentation;
-    ``answers-{val,test}.npz`` of a run on captions), and ``run.json``, which is written
+    validation), ``history.csv``, ``statistics-{val,test}.npz`` (of a segmentation; with
+    ``prompts-test.npz`` and ``statistics-test-clicked.npz`` where prompts were learned; ``answers-{val,test}.npz`` of a
+    run on captions), and ``run.json``, which is written
     last: a run with it is finished.
     """
 
@@ -48,7 +51,7 @@ class Run:
 
     def load_model(self) -> nn.Module:
         """The best model on validation, in eval mode on the CPU."""
-        return load_model(self.best, self.spec.task)
+        return load_model(self.best, (self.spec.task,))
 
     def history(self) -> pd.DataFrame:
         """One row an epoch: ``epoch, train_loss, val_loss, val_miou`` (of a segmentation), ``learning_rate, seconds,
@@ -73,6 +76,19 @@ class Run:
         path = self.folder / f"statistics-{split}.npz"
         with replacing_file(path) as temporary, temporary.open("wb") as stream:
             np.savez_compressed(stream, **(vars(statistics) | narrow))
+
+    def prompt_scores(self, split: str) -> PromptScores:
+        """How well the best model's regions followed prompts, of a run whose task is ``prompt``."""
+        with np.load(self.folder / f"prompts-{split}.npz") as file:
+            return PromptScores(**{name: file[name] for name in file.files})
+
+    def has_prompt_scores(self, split: str) -> bool:
+        return (self.folder / f"prompts-{split}.npz").is_file()
+
+    def write_prompt_scores(self, split: str, scores: PromptScores) -> None:
+        path = self.folder / f"prompts-{split}.npz"
+        with replacing_file(path) as temporary, temporary.open("wb") as stream:
+            np.savez_compressed(stream, **vars(scores))
 
     def answers(self, split: str) -> dict[str, np.ndarray]:
         """Which photos the best model of the task ``captions`` named rightly, bool (N,) for each question; see

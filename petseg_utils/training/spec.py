@@ -12,11 +12,12 @@ from torch import nn
 from petseg_utils.classes import NUM_CLASSES, check_border_policy
 from petseg_utils.data.augment import AUGMENTATION_NAMES
 from petseg_utils.errors import UsageError
-from petseg_utils.models import AUTOENCODER_NAMES, FROZEN_ENCODER_NAMES, build_autoencoder, build_model
+from petseg_utils.models import AUTOENCODER_NAMES, FROZEN_ENCODER_NAMES, PROMPT_NAMES, build_autoencoder, build_model
 from petseg_utils.petclip.network import PetCLIP
 from petseg_utils.training.recipes import Recipe, get_recipe
 
-TASK_NAMES = ("segmentation", "reconstruction", "captions")
+TASK_NAMES = ("segmentation", "prompt", "reconstruction", "captions")
+SEGMENTING = ("segmentation", "prompt")  # tasks after which a model maps photos to logits
 CAPTION_MODEL = "petclip"  # the one that learns from captions
 
 
@@ -32,11 +33,13 @@ class RunSpec:
         data: the data set's fingerprint.
         image_size: side of the square input, in pixels.
         epochs: passes over the training part.
-        task: ``segmentation``, ``reconstruction`` or ``captions``.
+        task: ``segmentation``, ``prompt`` (of the models that take prompts), ``reconstruction`` or ``captions``.
         encoder: of an autoencoder, the run whose trained encoder it begins with, by name, fresh weights if empty; of
             ``clip``, the spec of :func:`petseg_utils.encoders.build_encoder`.
         encoder_weights: the hash of the weights that the encoder's spec meant when the run was planned.
         frozen: the encoder stays as it is.
+        start: the run of notebook 04's report decoder whose weights ``prompt-clip`` begins with, by name; fresh ones if
+            empty.
         views: into how many fixed ways the augmentations are cut, so that a frozen encoder's features can be cached;
             0: each epoch has its own.
         teacher: of ``captions``, the spec of an encoder whose features are learned from as well.
@@ -59,6 +62,7 @@ class RunSpec:
     encoder: str = ""
     encoder_weights: str = ""
     frozen: bool = False
+    start: str = ""
     views: int = 0
     teacher: str = ""
     label_fraction: float = 1.0
@@ -95,12 +99,18 @@ class RunSpec:
             object.__setattr__(self, "class_weights", weights)
 
     def _check_encoder(self) -> None:
-        if self.task != "segmentation" and (self.frozen or self.encoder or self.label_fraction != 1):
+        if self.task not in SEGMENTING and (self.frozen or self.encoder or self.label_fraction != 1):
             raise UsageError(f"a run whose task is {self.task} begins from nothing, freezes nothing and looks at no "
                              "masks: leave out encoder, frozen and label_fraction")
         if (self.task == "captions") != (self.model == CAPTION_MODEL):
             raise UsageError(f"model {self.model!r} and task {self.task!r} do not go together: captions teach "
                              f"{CAPTION_MODEL!r} only")
+        if (self.task == "prompt") != (self.model in PROMPT_NAMES):
+            raise UsageError(f"model {self.model!r} and task {self.task!r} do not go together: prompts are for "
+                             f"{', '.join(PROMPT_NAMES)}, and for nothing else")
+        if self.start and self.model != "prompt-clip":
+            raise UsageError(f"model {self.model!r} cannot start from run {self.start!r}: only prompt-clip continues a "
+                             "decoder of notebook 04")
         if self.teacher and self.task != "captions":
             raise UsageError(f"a teacher ({self.teacher!r}) is for the task captions, this is {self.task}: leave it "
                              "out")

@@ -1,108 +1,11 @@
-"""What a run learns: to segment, to reconstruct, or from captions. The loop is the same; loss, validation and what is
-kept differ."""
+"""What a run learns: to segment, to follow prompts, to reconstruct, or from captions. The loop is the same; loss,
+validation and what is kept differ."""
 
-from collections.abc import Mapping
-from typing import Any
-
-import torch
-from torch import Tensor, nn
-
-from petseg_utils.data.cache import PetData
-from petseg_utils.data.datasets import SegmentationDataset
-from petseg_utils.encoders.features import FeatureMaps, FeatureStore, View
-from petseg_utils.evaluation import batches_of, evaluate
-from petseg_utils.metrics import apply_border, reduce_scores
-from petseg_utils.models import FROZEN_ENCODER_NAMES
-from petseg_utils.models.autoencoders import Reconstructor
-from petseg_utils.precision import Precision
 from petseg_utils.training.contrastive import Contrastive
-from petseg_utils.training.recipes import cross_entropy
-from petseg_utils.training.run import SPLITS, Run
-from petseg_utils.training.spec import RunSpec
-
-
-class Segmentation:
-    """Cross-entropy on the masks; the epoch with the best validation mIoU (dataset level, border ignored) is kept.
-
-    A frozen encoder's maps come from the cache, if there is room and the number of augmented views is fixed.
-    """
-
-    def __init__(self, spec: RunSpec, data: PetData, precision: Precision, features: FeatureStore | None):
-        self.spec, self.data, self.precision, self.features = spec, data, precision, features
-        self.class_weights = spec.get_recipe().class_weights
-        self._opened: dict[tuple[str, View], FeatureMaps | None] = {}
-
-    def dataset(self, model: nn.Module) -> SegmentationDataset:
-        spec = self.spec
-        views = [View(spec.augmentation, spec.seed, number) for number in range(max(1, spec.views))]
-        fixed = spec.augmentation == "none" or spec.views > 0
-        maps = [self._maps(model, "train", view) for view in views] if fixed else []
-        return SegmentationDataset(
-            self.data, augmentation=spec.augmentation, border=spec.border, seed=spec.seed, views=spec.views,
-            label_fraction=spec.label_fraction, maps=[m for m in maps if m] if all(maps) else [])
-
-    def _maps(self, model: Any, part: str, view: View | None = None) -> FeatureMaps | None:
-        if self.features is None or not self.spec.frozen or self.spec.model not in FROZEN_ENCODER_NAMES:
-            return None
-        key = (part, view or View())
-        if key not in self._opened:  # once a run: opening reads all of a cache to check it
-            self._opened[key] = self.features.open(model.encoder, self.data, part, self.precision, key[1])
-        return self._opened[key]
-
-    def loss(self, model: Any, images: Tensor, targets: Tensor, *maps: Tensor) -> Tensor:
-        with self.precision.autocast():
-            logits = model.decode(maps, images) if maps else model(images)
-        return cross_entropy(logits, targets.long(), self.class_weights)
-
-    def validate(self, model: nn.Module) -> dict[str, float]:
-        statistics = evaluate(model, self.data, "val", self.precision, at_original_size=False,
-                              maps=self._maps(model, "val"))
-        confusion = apply_border(statistics.counts, statistics.species, "ignore")
-        return {"val_loss": statistics.mean_loss,
-                "val_miou": float(reduce_scores(confusion, "iou", "dataset")["mean"])}
-
-    def merit(self, epoch: Mapping[str, float]) -> float:
-        """What the kept epoch has most of."""
-        return epoch["val_miou"]
-
-    def score(self, run: Run, model: nn.Module) -> None:
-        """Write what the run's best model is judged by. The test part is touched here, once, to report."""
-        for split in SPLITS:
-            statistics = evaluate(model, self.data, split, self.precision, maps=self._maps(model, split))
-            run.write_statistics(split, statistics)
-
-
-class Reconstruction:
-    """The model's own loss on the photos, whose masks are not looked at; the epoch with the lowest loss on validation
-    photos is kept. Neither validation nor test photos teach the encoder."""
-
-    def __init__(self, spec: RunSpec, data: PetData, precision: Precision, features: FeatureStore | None):
-        self.spec, self.data, self.precision = spec, data, precision
-
-    def dataset(self, model: Reconstructor) -> SegmentationDataset:
-        return SegmentationDataset(self.data, augmentation=self.spec.augmentation, seed=self.spec.seed)
-
-    def loss(self, model: Reconstructor, images: Tensor, targets: Tensor) -> Tensor:
-        with self.precision.autocast():
-            return model.loss(images)
-
-    @torch.inference_mode()
-    def validate(self, model: Reconstructor) -> dict[str, float]:
-        generator = torch.Generator().manual_seed(0)  # every epoch, and every run, hides the same patches
-        model.eval()
-        total, n = 0.0, 0
-        for rows, images in batches_of(self.data, "val", self.precision):
-            with self.precision.autocast():
-                total += float(model.loss(images, generator)) * len(rows)
-            n += len(rows)
-        return {"val_loss": total / n}
-
-    def merit(self, epoch: Mapping[str, float]) -> float:
-        return -epoch["val_loss"]
-
-    def score(self, run: Run, model: nn.Module) -> None:
-        """Nothing: what a reconstruction is worth, its encoder's segmentation runs tell."""
-
+from petseg_utils.training.prompting import Prompting
+from petseg_utils.training.reconstruction import Reconstruction
+from petseg_utils.training.segmentation import Segmentation
 
 Task = Segmentation | Reconstruction | Contrastive
-TASKS: dict[str, type[Task]] = {"segmentation": Segmentation, "reconstruction": Reconstruction, "captions": Contrastive}
+TASKS: dict[str, type[Task]] = {"segmentation": Segmentation, "prompt": Prompting, "reconstruction": Reconstruction,
+                                "captions": Contrastive}

@@ -1,0 +1,241 @@
+"""Encode once, prompt many: a photo, clicks and a text to a region, the same in evaluation and app.
+
+The interface follows Kirillov et al., "Segment Anything", ICCV 2023: ``set_image`` does what needs no prompt,
+``predict`` what each click costs.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from petseg_utils.classes import BACKGROUND, NUM_CLASSES
+from petseg_utils.data.decode import squeeze
+from petseg_utils.errors import UsageError
+from petseg_utils.evaluation import resize_logits
+from petseg_utils.precision import Precision
+from petseg_utils.prompts.heatmap import heat_map
+from petseg_utils.prompts.selection import Selection, compose, cut_in_two, name_region
+from petseg_utils.prompts.text import TextPrompts
+
+_EDGE = 1e-4  # probabilities are kept so far from 0 and 1 where they become logits
+
+
+class _Click(NamedTuple):
+    """A click on the square that the model sees, in its pixels."""
+
+    x: float
+    y: float
+    positive: bool
+
+
+class _Answer(NamedTuple):
+    """Of the square that the model sees: logits (S, S) of the region, probabilities (3, S, S) of the classes."""
+
+    region: Tensor
+    classes: Tensor
+
+
+class Prompter:
+    """Asks a model about one photo after another; :func:`build_prompter` chooses the kind that fits the model.
+
+    Args:
+        model: in eval mode on ``precision.device``.
+        image_size: the square S that the model was trained on, in pixels.
+        precision: device and compute type.
+        texts: what understands texts; without it, they are refused.
+    """
+
+    def __init__(self, model: Any, image_size: int, precision: Precision, texts: TextPrompts | None = None):
+        self.model, self.image_size, self.precision, self.texts = model, image_size, precision, texts
+        self._size: tuple[int, int] | None = None
+
+    @torch.inference_mode()
+    def set_image(self, image: np.ndarray) -> None:
+        """Take a photo, uint8 (H, W, 3) RGB of any size, and compute what does not depend on prompts.
+
+        Raises:
+            UsageError: it is no such array.
+        """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+            raise UsageError(f"the photo is {image.dtype} {image.shape}: give uint8 (H, W, 3), RGB")
+        self.set_squeezed(squeeze(image, self.image_size), (image.shape[0], image.shape[1]))
+
+    @torch.inference_mode()
+    def set_squeezed(self, image: np.ndarray, size: tuple[int, int], maps: Sequence[Tensor] | None = None) -> None:
+        """Take a photo that a data set has squeezed already.
+
+        Args:
+            image: uint8 (S, S, 3) RGB.
+            size: the photo's own (H, W), in whose pixels clicks come and answers go.
+            maps: the frozen encoder's maps (1, C_i, h_i, w_i), if they have been computed.
+        """
+        images = self.precision.images(torch.tensor(image).permute(2, 0, 1)[None])
+        with self.precision.autocast():
+            if maps is None and hasattr(self.model, "encode"):
+                maps = self.model.encode(images)
+            logits = self._look(images, [of_layer.to(images.device) for of_layer in maps or []])
+        self._unprompted = logits[0, :NUM_CLASSES].float().softmax(0)
+        self._size = size
+
+    @torch.inference_mode()
+    def predict(self, points: Sequence[Sequence[float]] | np.ndarray = (), labels: Sequence[int] | np.ndarray = (),
+                text: str | None = None) -> Selection:
+        """The region that the prompt points at, see :mod:`petseg_utils.prompts.selection`.
+
+        Args:
+            points: (N, 2), clicks as (x, y) in pixels of the photo; (0, 0) is the upper left corner. In the order they
+                were made.
+            labels: (N,), 1 for a click in, 0 for a click out.
+            text: a class, a breed, or words about either; clicks correct what it selects.
+
+        Raises:
+            UsageError: no photo was set, points and labels do not fit, a click lies outside of the photo, or the text
+                holds an unknown word.
+        """
+        if self._size is None:
+            raise UsageError("there is no photo yet: call set_image first")
+        clicks = self._clicks(points, labels)
+        base = None
+        if text is not None:
+            if self.texts is None:
+                raise UsageError(f"the text {text!r} cannot be understood: this prompter was built without texts")
+            base = self._unprompted[self.texts.name_class(text)[0]]
+        if not clicks:
+            region = base if base is not None else 1 - self._unprompted[BACKGROUND]
+            answer = _Answer(_logit(region), self._unprompted)
+        else:
+            answer = self._ask(clicks, base)
+        return self._at_photo_size(answer)
+
+    def _at_photo_size(self, answer: _Answer) -> Selection:
+        assert self._size is not None
+        logits = resize_logits(torch.cat([answer.region[None], answer.classes]), self._size).float()
+        region, classes = logits[0].sigmoid(), logits[1:]
+        label, score = name_region(region, classes)
+        probabilities = region.cpu().numpy()
+        return Selection(probabilities > 0.5, probabilities, label, score, cut_in_two(region, classes).cpu().numpy())
+
+    def _clicks(self, points: Any, labels: Any) -> list[_Click]:
+        assert self._size is not None
+        where, signs = np.asarray(points, float).reshape(-1, 2), np.asarray(labels).reshape(-1)
+        if len(where) != len(signs):
+            raise UsageError(f"{len(where)} points and {len(signs)} labels were given: give one label for each point")
+        if not np.isin(signs, (0, 1)).all():
+            raise UsageError(f"labels are {signs.tolist()}: give 1 for a click in, 0 for a click out")
+        height, width = self._size
+        for x, y in where:
+            if not (0 <= x <= width and 0 <= y <= height):
+                raise UsageError(f"click ({x:g}, {y:g}) lies outside of the photo of {width} x {height} pixels: give x "
+                                 "and y in its pixels")
+        scale = self.image_size / np.array([width, height])
+        return [_Click(x, y, bool(sign)) for (x, y), sign in zip((where * scale).tolist(), signs, strict=True)]
+
+    def _look(self, images: Tensor, maps: Sequence[Tensor]) -> Tensor:
+        """Logits (1, 3 or more, S, S) without a prompt; keeps what :meth:`_ask` needs."""
+        raise NotImplementedError
+
+    def _ask(self, clicks: list[_Click], base: Tensor | None) -> _Answer:
+        """What the clicks point at; ``base``, probabilities (S, S), is what a text has pointed at before them."""
+        raise NotImplementedError
+
+
+class _ModelPrompter(Prompter):
+    """Of a :class:`petseg_utils.models.prompt.PromptModel`."""
+
+    def _look(self, images: Tensor, maps: Sequence[Tensor]) -> Tensor:
+        self._embedding = self.model.embed(maps, images)
+        self._memory: dict[Any, _Answer] = {}
+        return self._select(images.new_zeros(1, self.model.planes, *images.shape[-2:]))
+
+    def _select(self, prompts: Tensor) -> Tensor:
+        with self.precision.autocast():
+            return self.model.select(self._embedding, prompts.to(self.precision.device))
+
+    def _heat(self, clicks: Sequence[_Click]) -> Tensor:
+        size = (self.image_size, self.image_size)
+        return heat_map([(click.x, click.y) for click in clicks], size, self.model.sigma)
+
+
+class DialoguePrompter(_ModelPrompter):
+    """Of a model that takes clicks in, clicks out and the mask so far: click by click, each answer remembered."""
+
+    def _ask(self, clicks: list[_Click], base: Tensor | None) -> _Answer:
+        key = (tuple(clicks), None if base is None else float(base.sum()))
+        if key not in self._memory:
+            if len(clicks) > 1:
+                previous = self._ask(clicks[:-1], base).region.sigmoid()
+            else:
+                previous = torch.zeros_like(self._unprompted[0]) if base is None else base
+            inside, outside = ([c for c in clicks if c.positive is sign] for sign in (True, False))
+            prompts = torch.stack([self._heat(inside), self._heat(outside), previous.cpu()])
+            logits = self._select(prompts[None])[0].float()
+            self._memory[key] = _Answer(logits[NUM_CLASSES], logits[:NUM_CLASSES].softmax(0))
+        return self._memory[key]
+
+
+class OneClickPrompter(_ModelPrompter):
+    """Of a model that takes one click in: each click is asked by itself, the answers are composed."""
+
+    def _ask(self, clicks: list[_Click], base: Tensor | None) -> _Answer:
+        regions: dict[bool, list[Tensor]] = {True: [], False: []}
+        classes = []
+        for click in clicks:
+            place = click[:2]
+            if place not in self._memory:
+                logits = self._select(self._heat([click])[None, None])[0].float()
+                self._memory[place] = _Answer(logits[NUM_CLASSES].sigmoid(), logits[:NUM_CLASSES].softmax(0))
+            regions[click.positive].append(self._memory[place].region)
+            classes.append(self._memory[place].classes)
+        if base is None and not regions[True]:
+            base = 1 - self._unprompted[BACKGROUND]
+        return _Answer(_logit(compose(regions[True], regions[False], base)), torch.stack(classes).mean(0))
+
+
+class PromptlessPrompter(Prompter):
+    """Of a model that takes no prompts, as a control: a click points at the connected part, of the class predicted
+    under it, that it lies in; or, with ``components`` off, clicks are not looked at and the region is the pet."""
+
+    def __init__(self, *args: Any, components: bool = True, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.components = components
+
+    def _look(self, images: Tensor, maps: Sequence[Tensor]) -> Tensor:
+        return self.model.decode(maps, images) if maps else self.model(images)
+
+    def _ask(self, clicks: list[_Click], base: Tensor | None) -> _Answer:
+        pet = 1 - self._unprompted[BACKGROUND]
+        if not self.components:
+            return _Answer(_logit(pet), self._unprompted)
+        regions: dict[bool, list[Tensor]] = {True: [], False: []}
+        for click in clicks:
+            regions[click.positive].append(self._component(click))
+        if base is None and not regions[True]:
+            base = pet
+        return _Answer(_logit(compose(regions[True], regions[False], base)), self._unprompted)
+
+    def _component(self, click: _Click) -> Tensor:
+        codes = self._unprompted.argmax(0).cpu().numpy()
+        row, column = (min(int(value), self.image_size - 1) for value in (click.y, click.x))
+        same = (codes == codes[row, column]).astype(np.uint8)
+        _, parts = cv2.connectedComponents(same, connectivity=8)
+        of_class = self._unprompted[int(codes[row, column])]
+        return of_class * torch.tensor(parts == parts[row, column]).to(of_class)
+
+
+def build_prompter(model: Any, image_size: int, precision: Precision, texts: TextPrompts | None = None,
+                   **options: Any) -> Prompter:
+    """The prompter of any segmentation model, by what it takes.
+
+    Args:
+        options: ``components`` of :class:`PromptlessPrompter`.
+    """
+    kind = {0: PromptlessPrompter, 1: OneClickPrompter}.get(getattr(model, "planes", 0), DialoguePrompter)
+    return kind(model, image_size, precision, texts, **options)
+
+
+def _logit(probabilities: Tensor) -> Tensor:
+    return probabilities.clamp(_EDGE, 1 - _EDGE).logit()

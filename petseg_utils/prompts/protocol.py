@@ -1,0 +1,142 @@
+"""How prompts are judged: one protocol for every model, with the simulated user and with single clicks.
+
+Region scores are IoUs of one photo's region with its pet, border ignored. In the dialogue, the first click falls on an
+empty mask. Single clicks ask how much the place matters, a click beside the pet whether the model listens at all.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+
+import cv2
+import numpy as np
+
+from petseg_utils.classes import BACKGROUND, BORDER, CLASS_NAMES
+from petseg_utils.data.cache import PetData
+from petseg_utils.data.datasets import Maps
+from petseg_utils.metrics import ImageStatistics, image_statistics
+from petseg_utils.prompts.prompter import Prompter
+from petseg_utils.prompts.selection import Selection
+from petseg_utils.prompts.simulator import MAX_CLICKS, Click, deepest, simulate
+
+ENOUGH_CLICKS, ENOUGH_IOU = 5, 0.9  # what is reported looks no further
+RIM = 0.1  # of the depth of a pet's deepest pixel: what is called near its border
+Progress = Callable[[Iterable, str], Iterable]
+
+
+@dataclass(frozen=True)
+class PromptScores:
+    """IoUs of N photos, float64; NaN where a photo's mask has nothing to click on.
+
+    Attributes:
+        names: text (N,).
+        dialogue: (N, 20), after so many simulated clicks. A photo that has reached .9 after five or more clicks is not
+            asked further, and keeps its IoU.
+        centre, random, rim: (N,), of the pet, after a click on its deepest pixel, on any pixel, near its border.
+        background: (N,), of the background, after a click on any pixel of it.
+        astray: (N,), of the pet, after that same click beside it: 0 if the model goes where it is pointed.
+        none: (N,), of the pet, without a prompt.
+        text: (N,), of the pet, when its species is named.
+        other_text: (N,), the share of the photo that is selected when the other species is named: 0 is right.
+    """
+
+    names: np.ndarray
+    dialogue: np.ndarray
+    centre: np.ndarray
+    random: np.ndarray
+    rim: np.ndarray
+    background: np.ndarray
+    astray: np.ndarray
+    none: np.ndarray
+    text: np.ndarray
+    other_text: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def select(self, images: np.ndarray) -> "PromptScores":
+        """The scores of some images: a bool mask (N,) or indices."""
+        return PromptScores(**{f.name: getattr(self, f.name)[images] for f in fields(self)})
+
+
+def evaluate_prompts(prompter: Prompter, data: PetData, part: str, *, maps: Maps | None = None, seed: int = 0,
+                     progress: Progress = lambda items, _: items) -> tuple[PromptScores, ImageStatistics]:
+    """Judge a model by its prompts, at each photo's own size.
+
+    Args:
+        prompter: of the model; understands texts.
+        data: the opened data set.
+        part: ``train``, ``val`` or ``test``.
+        maps: the part's maps of the model's frozen encoder, if they have been computed.
+        seed: of the random clicks, which are drawn for each photo by itself: every model gets the same.
+        progress: wraps the loop over photos.
+
+    Returns:
+        The regions' scores; and what the three classes' scores come from, after one random click on the pet (without a
+        prompt, where a mask has no pet).
+    """
+    rows = data.indices(part)
+    regions, classes = [], []
+    for row in progress(rows, f"prompts, {part}"):
+        truth = np.asarray(data.original_mask(row))
+        prompter.set_squeezed(np.asarray(data.images[row]), (truth.shape[0], truth.shape[1]),
+                              maps.read(np.array([row])) if maps else None)
+        scores, clicked = _one_photo(prompter, truth, int(data.species[row]), np.random.default_rng((seed, int(row))))
+        regions.append(scores)
+        classes.append(image_statistics(truth, np.log(clicked.classes + 1e-9), int(data.species[row])))
+    names = data.manifest["name"].iloc[rows].to_numpy(dtype=str)
+    statistics = ImageStatistics(
+        names=names, breeds=data.manifest["breed"].iloc[rows].to_numpy(dtype=str), species=data.species[rows],
+        repeats=data.repeats[rows], **{name: np.stack([one[name] for one in classes]) for name in classes[0]})
+    return PromptScores(names, **{name: np.stack([one[name] for one in regions]) for name in regions[0]}), statistics
+
+
+def _one_photo(prompter: Prompter, truth: np.ndarray, species: int,
+               rng: np.random.Generator) -> tuple[dict[str, np.ndarray], Selection]:
+    pet, background, counted = truth == species, truth == BACKGROUND, truth != BORDER
+
+    def iou(selection: Selection, target: np.ndarray) -> float:
+        mask = selection.mask & counted
+        return float((mask & target).sum() / max(1, (mask | target).sum()))
+
+    def click(pixel: tuple[int, int]) -> Selection:
+        return prompter.predict([(pixel[1] + 0.5, pixel[0] + 0.5)], [1])
+
+    nothing = prompter.predict()
+    found = dict.fromkeys(("centre", "random", "rim", "background", "astray", "none", "text", "other_text"), np.nan)
+    dialogue, on_pet = np.full(MAX_CLICKS, np.nan), nothing
+    other = prompter.predict(text=CLASS_NAMES[3 - species])
+    found["other_text"] = float(other.mask.mean())
+    if background.any():
+        beside = click(_draw(background, rng))
+        found["background"] = iou(beside, background)
+        if pet.any():
+            found["astray"] = iou(beside, pet)
+    if pet.any():
+        on_pet = click(_draw(pet, rng))
+        found |= {"random": iou(on_pet, pet), "rim": iou(click(_draw(_rim(pet), rng)), pet), "none": iou(nothing, pet),
+                  "centre": iou(click(deepest(pet)), pet),
+                  "text": iou(prompter.predict(text=CLASS_NAMES[species]), pet)}
+        dialogue = _dialogue(prompter, pet, counted)
+    return {"dialogue": dialogue} | {name: np.array(value) for name, value in found.items()}, on_pet
+
+
+def _dialogue(prompter: Prompter, pet: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    def ask(clicks: list[Click]) -> np.ndarray:
+        return prompter.predict([(c.x, c.y) for c in clicks], [int(c.positive) for c in clicks]).mask
+
+    def enough(ious: np.ndarray) -> bool:
+        return len(ious) >= ENOUGH_CLICKS and ious.max() >= ENOUGH_IOU
+
+    return simulate(pet, ask, counted, MAX_CLICKS, enough)[1]
+
+
+def _draw(region: np.ndarray, rng: np.random.Generator) -> tuple[int, int]:
+    rows, columns = np.nonzero(region)
+    i = int(rng.integers(len(rows)))
+    return int(rows[i]), int(columns[i])
+
+
+def _rim(region: np.ndarray) -> np.ndarray:
+    """The region's pixels near its edge; the photo's edge is none."""
+    distance = cv2.distanceTransform(region.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return region & (distance <= max(1.5, RIM * distance.max()))

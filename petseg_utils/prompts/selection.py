@@ -1,0 +1,78 @@
+"""What a prompt means. It points at a region, and the answer is that region and its class.
+
+A click in points at the region of the pixel under it, whatever its class: on background, at the background. A click out
+carves the region under it away. A text points at the class that it names. Without a prompt, the region is the pet. The
+photo then is cut in two, the region and the rest, and each is of one mixture of classes.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from petseg_utils.classes import BACKGROUND, CLASS_NAMES, NUM_CLASSES
+
+_LEAST = 1e-6
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The region that a prompt points at.
+
+    Attributes:
+        mask: bool (H, W), the region, at the photo's own size.
+        probabilities: float32 (H, W) in [0, 1], of belonging to it.
+        label: the region's class: ``background``, ``cat`` or ``dog``.
+        score: the class's probability, in [0, 1].
+        classes: float32 (3, H, W), probabilities of background, cat and dog once the region is known.
+    """
+
+    mask: np.ndarray
+    probabilities: np.ndarray
+    label: str
+    score: float
+    classes: np.ndarray
+
+
+def label_region(region: Tensor, classes: Tensor) -> Tensor:
+    """Mean class probabilities in the region and outside of it, float (2, 3).
+
+    Args:
+        region: float (H, W) in [0, 1], of belonging to it.
+        classes: float (3, H, W), probabilities of the classes, each pixel for itself.
+    """
+    weights = torch.stack([region, 1 - region]).flatten(1)  # (2, H W)
+    return (weights @ classes.flatten(1).T + _LEAST / NUM_CLASSES) / (weights.sum(1, keepdim=True) + _LEAST)
+
+
+def cut_in_two(region: Tensor, classes: Tensor) -> Tensor:
+    """Class probabilities float (3, H, W) once the region is known: ``r c_in + (1 - r) c_out``, where r is a pixel's
+    probability of belonging to the region and c_in, c_out are :func:`label_region`'s means. A pet has one class, not a
+    cat's head on a dog's body."""
+    inside, outside = label_region(region, classes)
+    return region * inside[:, None, None] + (1 - region) * outside[:, None, None]
+
+
+def compose(inside: list[Tensor], outside: list[Tensor], base: Tensor | None = None) -> Tensor:
+    """One region from several, each float (H, W) in [0, 1]: the union of those pointed at (and of ``base``) without
+    those pointed out. How a model that takes one click takes several."""
+    known = [*inside, *([] if base is None else [base])]
+    region = torch.stack(known).amax(0) if known else torch.ones_like(outside[0])
+    for carved in outside:
+        region = region * (1 - carved)
+    return region
+
+
+def name_region(region: Tensor, classes: Tensor) -> tuple[str, float]:
+    """The region's class and its probability; background where the region is empty."""
+    if not bool((region > 0.5).any()):
+        return CLASS_NAMES[BACKGROUND], float(1 - region.amax())
+    inside = label_region((region > 0.5).to(region.dtype), classes)[0]
+    code = int(inside.argmax())
+    return CLASS_NAMES[code], float(inside[code])
+
+
+def to_numpy(tensor: Tensor) -> Any:
+    return tensor.float().cpu().numpy()

@@ -1,0 +1,68 @@
+"""The task of the segmenters, and how their frozen encoders' maps are come by."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from petseg_utils.data.cache import PetData
+from petseg_utils.data.datasets import SegmentationDataset
+from petseg_utils.encoders.features import FeatureMaps, FeatureStore, View
+from petseg_utils.evaluation import evaluate
+from petseg_utils.metrics import apply_border, reduce_scores
+from petseg_utils.models import FROZEN_ENCODER_NAMES
+from petseg_utils.precision import Precision
+from petseg_utils.training.recipes import cross_entropy
+from petseg_utils.training.run import SPLITS, Run
+from petseg_utils.training.spec import RunSpec
+
+
+class Segmentation:
+    """Cross-entropy on the masks; the epoch with the best validation mIoU (dataset level, border ignored) is kept.
+
+    A frozen encoder's maps come from the cache, if there is room and the number of augmented views is fixed.
+    """
+
+    def __init__(self, spec: RunSpec, data: PetData, precision: Precision, features: FeatureStore | None):
+        self.spec, self.data, self.precision, self.features = spec, data, precision, features
+        self.class_weights = spec.get_recipe().class_weights
+        self._opened: dict[tuple[str, View], FeatureMaps | None] = {}
+
+    def dataset(self, model: nn.Module) -> SegmentationDataset:
+        spec = self.spec
+        views = [View(spec.augmentation, spec.seed, number) for number in range(max(1, spec.views))]
+        fixed = spec.augmentation == "none" or spec.views > 0
+        maps = [self._maps(model, "train", view) for view in views] if fixed else []
+        return SegmentationDataset(
+            self.data, augmentation=spec.augmentation, border=spec.border, seed=spec.seed, views=spec.views,
+            label_fraction=spec.label_fraction, maps=[m for m in maps if m] if all(maps) else [])
+
+    def _maps(self, model: Any, part: str, view: View | None = None) -> FeatureMaps | None:
+        if self.features is None or not self.spec.frozen or self.spec.model not in FROZEN_ENCODER_NAMES:
+            return None
+        key = (part, view or View())
+        if key not in self._opened:  # once a run: opening reads all of a cache to check it
+            self._opened[key] = self.features.open(model.encoder, self.data, part, self.precision, key[1])
+        return self._opened[key]
+
+    def loss(self, model: Any, images: Tensor, targets: Tensor, *maps: Tensor) -> Tensor:
+        with self.precision.autocast():
+            logits = model.decode(maps, images) if maps else model(images)
+        return cross_entropy(logits, targets.long(), self.class_weights)
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        statistics = evaluate(model, self.data, "val", self.precision, at_original_size=False,
+                              maps=self._maps(model, "val"))
+        confusion = apply_border(statistics.counts, statistics.species, "ignore")
+        return {"val_loss": statistics.mean_loss,
+                "val_miou": float(reduce_scores(confusion, "iou", "dataset")["mean"])}
+
+    def merit(self, epoch: Mapping[str, float]) -> float:
+        """What the kept epoch has most of."""
+        return epoch["val_miou"]
+
+    def score(self, run: Run, model: nn.Module) -> None:
+        """Write what the run's best model is judged by. The test part is touched here, once, to report."""
+        for split in SPLITS:
+            statistics = evaluate(model, self.data, split, self.precision, maps=self._maps(model, split))
+            run.write_statistics(split, statistics)
