@@ -173,3 +173,23 @@ def clip_ablations(study: Study) -> dict[str, RunSpec]:
 def _clip(study: Study, decoder: str, *, options: dict[str, Any] | None = None, **changes: Any) -> RunSpec:
     plain = study.spec("clip", **({"augmentation": "five"} | changes))
     return dataclasses.replace(plain, options=plain.options | {"decoder": decoder} | (options or {}))
+
+
+def prompt_specs(study: Study) -> dict[str, RunSpec]:
+    """The prompt models of notebook 05: the report's and ours on the settings' encoder, and the UNet; in the large
+    profiles also the report's that goes on from the decoder of notebook 04."""
+    label = encoder_label(study.settings.encoder)
+    specs = {
+        f"{label}, prompt-clip": study.spec("prompt-clip", augmentation="five"),
+        "prompt-unet": study.spec("prompt-unet", augmentation="five"),
+        f"{label}, prompt": study.spec("prompt", augmentation="five"),
+    }
+    if study.settings.rows != "families":
+        specs[f"{label}, prompt-clip, from notebook 04"] = study.spec(
+            "prompt-clip", augmentation="five", start=clip_specs(study)[f"{label}, report"].run_name)
+    return specs
+
+
+def promptless_spec(study: Study) -> RunSpec:
+    """The model of notebook 04 that those of notebook 05 are compared with, which takes no prompts."""
+    return clip_specs(study)[f"{encoder_label(study.settings.encoder)}, multi"]

@@ -168,6 +168,9 @@ def test_a_wrong_option_is_refused_with_a_sentence(options, parts):
     ({"model": "petclip"}, ["petclip", "segmentation"]),
     ({"model": "unet", "task": "captions"}, ["unet", "captions"]),
     ({"model": "clip", "encoder": "petclip-mini", "views": -1}, ["views", "-1"]),
+    ({"model": "unet", "task": "prompt"}, ["unet", "prompt-unet"]),
+    ({"model": "prompt-unet"}, ["prompt-unet", "segmentation"]),
+    ({"model": "prompt-unet", "task": "prompt", "start": "clip-0"}, ["prompt-unet", "clip-0", "prompt-clip"]),
 ])
 def test_a_spec_that_cannot_be_is_refused(few, changes, parts):
     with pytest.raises(UsageError) as caught:

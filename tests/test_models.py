@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from petseg_utils.errors import UsageError
-from petseg_utils.models import AUTOENCODER_NAMES, MODEL_NAMES, build_model, count_parameters
+from petseg_utils.models import AUTOENCODER_NAMES, MODEL_NAMES, PROMPT_NAMES, build_model, count_parameters
 from petseg_utils.models.unet import DoubleConv, UNet, Up
 from petseg_utils.models.unet_resattn import AttentionGate, AttentionPool, ResidualBlock
 from petseg_utils.training.record import count_macs
@@ -39,8 +39,14 @@ def test_training_batches_of_one_and_two_work(name):
 
 @every_model
 def test_gradients_reach_every_parameter(name):
-    model = small_model(name).train()
-    model(torch.rand(2, 3, 64, 64)).square().mean().backward()
+    model, images = small_model(name).train(), torch.rand(2, 3, 64, 64)
+    if name in PROMPT_NAMES:
+        prompts = torch.rand(2, model.planes, 64, 64)
+        logits = model.select(model.embed(model.encode(images), images), prompts)
+        assert logits.shape == (2, 4, 64, 64)
+    else:
+        logits = model(images)
+    logits.square().mean().backward()
     for parameter, tensor in model.named_parameters():
         if tensor.requires_grad:  # an encoder may be frozen
             assert tensor.grad is not None and tensor.grad.abs().sum() > 0, parameter

@@ -17,6 +17,8 @@ from petseg_utils.variants import (
     clip_ablations,
     clip_specs,
     frozen_specs,
+    prompt_specs,
+    promptless_spec,
     reconstruction_specs,
     unet_ablations,
     unet_specs,
@@ -169,3 +171,18 @@ def test_another_encoder_names_other_rows(studies, tmp_path):
     spec = write_encoder(tmp_path, "imagenet_rn101v2.py")
     assert list(clip_specs(studies(encoder=spec))) == ["ImageNet ResNet-101, multi"]
     assert list(clip_specs(studies(encoder="random:petclip-mini"))) == ["random:petclip-mini, multi"]
+
+
+# ---------------------------------------------------------------------------------------------- prompts
+
+
+def test_three_prompt_models_and_in_the_large_profiles_one_that_goes_on_from_notebook_04(studies):
+    small, large = prompt_specs(studies()), prompt_specs(studies(rows="main"))
+    assert {name: spec.model for name, spec in small.items()} == {
+        "petclip-mini, prompt-clip": "prompt-clip", "prompt-unet": "prompt-unet", "petclip-mini, prompt": "prompt"}
+    assert {spec.task for spec in large.values()} == {"prompt"}
+    (extra,) = set(large) - set(small)
+    assert differences(large[extra], large["petclip-mini, prompt-clip"]) == {"start"}
+    study = studies(rows="main")
+    assert large[extra].start == clip_specs(study)["petclip-mini, report"].run_name
+    assert promptless_spec(study) == clip_specs(study)["petclip-mini, multi"]

@@ -1,0 +1,205 @@
+"""Encode once, prompt many: what clicks and texts select, on models whose right answer is known."""
+
+import numpy as np
+import pytest
+import torch
+from making_prompters import Painter
+from making_runs import FLOAT32, assert_sentence
+
+from petseg_utils.errors import UsageError
+from petseg_utils.models import build_model
+from petseg_utils.prompts.prompter import DialoguePrompter, OneClickPrompter, PromptlessPrompter, build_prompter
+from petseg_utils.prompts.selection import compose, cut_in_two, label_region, name_region
+from petseg_utils.prompts.text import TextPrompts, build_texts
+
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+CAT_CLICK, DOG_CLICK, EMPTY_CLICK = (20, 30), (100, 60), (60, 90)  # (x, y) in the picture below
+
+
+@pytest.fixture
+def picture():
+    """120 x 100 pixels: a cat at the left, a dog at the right, background between and below."""
+    image = np.full((100, 120, 3), BLUE, dtype=np.uint8)
+    image[10:70, 5:40], image[10:80, 80:115] = RED, GREEN
+    return image
+
+
+class NamedClasses:
+    """Texts that are the classes' names."""
+
+    def name_class(self, text):
+        return ("background", "cat", "dog").index(text), 1.0
+
+
+def ready(picture, planes=3, **options):
+    prompter = build_prompter(Painter(planes) if planes else Painter(1).eval(), 64, FLOAT32, NamedClasses(), **options)
+    prompter.set_image(picture)
+    return prompter
+
+
+@pytest.fixture(params=["several clicks", "one click", "none"])
+def prompter(request, picture):
+    if request.param == "none":
+        made = PromptlessPrompter(_Blind(), 64, FLOAT32, NamedClasses())
+        made.set_image(picture)
+        return made
+    return ready(picture, 3 if request.param == "several clicks" else 1)
+
+
+class _Blind(torch.nn.Module):
+    """The painter's classes, without its prompts."""
+
+    def forward(self, images):
+        return Painter(1)(images)
+
+
+def truth(picture, colour):
+    return (picture == colour).all(axis=2)
+
+
+def overlap(one, other):
+    return (one & other).sum() / (one | other).sum()
+
+
+@pytest.mark.parametrize(("click", "colour", "label"), [
+    (CAT_CLICK, RED, "cat"), (DOG_CLICK, GREEN, "dog"), (EMPTY_CLICK, BLUE, "background")])
+def test_a_click_selects_the_region_under_it_and_names_it(prompter, picture, click, colour, label):
+    selection = prompter.predict([click], [1])
+    assert overlap(selection.mask, truth(picture, colour)) > 0.9
+    assert selection.label == label and selection.score > 0.9
+    assert selection.mask.shape == selection.probabilities.shape == (100, 120) and selection.mask.dtype == bool
+    assert selection.classes.shape == (3, 100, 120)
+    np.testing.assert_allclose(selection.classes.sum(0), 1, atol=1e-3)
+
+
+def test_clicks_add_up_and_a_click_out_carves_away(prompter, picture):
+    cat, dog = truth(picture, RED), truth(picture, GREEN)
+    assert overlap(prompter.predict([CAT_CLICK, DOG_CLICK], [1, 1]).mask, cat | dog) > 0.9
+    assert overlap(prompter.predict([CAT_CLICK, DOG_CLICK, CAT_CLICK], [1, 1, 0]).mask, dog) > 0.9
+
+
+def test_without_a_prompt_the_region_is_the_pet(prompter, picture):
+    selection = prompter.predict()
+    assert overlap(selection.mask, ~truth(picture, BLUE)) > 0.9
+
+
+def test_a_text_selects_its_class_and_clicks_correct_it(prompter, picture):
+    cat, dog = truth(picture, RED), truth(picture, GREEN)
+    assert overlap(prompter.predict(text="dog").mask, dog) > 0.9
+    assert overlap(prompter.predict([CAT_CLICK], [1], text="dog").mask, cat | dog) > 0.9
+    assert overlap(prompter.predict([DOG_CLICK, CAT_CLICK], [0, 1], text="dog").mask, cat) > 0.9
+
+
+def test_the_order_of_asking_changes_nothing(picture):
+    points, labels = [CAT_CLICK, EMPTY_CLICK, DOG_CLICK], [1, 0, 1]
+    torch.manual_seed(0)
+    model = build_model("prompt", image_size=64, width=8).eval()
+    one, other = (build_prompter(model, 64, FLOAT32) for _ in range(2))
+    one.set_image(picture)
+    other.set_image(picture)
+    at_once = one.predict(points, labels)
+    for n in (1, 3, 2, 3):  # with an undo
+        in_steps = other.predict(points[:n], labels[:n])
+    np.testing.assert_array_equal(at_once.probabilities, in_steps.probabilities)
+    one.set_image(picture[::-1].copy())
+    assert not np.array_equal(one.predict(points, labels).probabilities, at_once.probabilities), "an old photo's answer"
+
+
+def test_what_was_asked_before_is_not_computed_again(picture):
+    for planes in (3, 1):
+        prompter = ready(picture, planes)
+        prompter.predict([CAT_CLICK, DOG_CLICK], [1, 1])
+        asked = prompter.model.asked
+        prompter.predict([CAT_CLICK], [1])
+        prompter.predict([CAT_CLICK, DOG_CLICK], [1, 1])
+        assert prompter.model.asked == asked
+
+
+def test_the_kind_of_prompter_follows_from_the_model():
+    kinds = {"unet": PromptlessPrompter, "prompt-unet": OneClickPrompter, "prompt-clip": OneClickPrompter,
+             "prompt": DialoguePrompter}
+    for name, kind in kinds.items():
+        assert type(build_prompter(build_model(name), 64, FLOAT32)) is kind
+
+
+def test_a_control_may_ignore_clicks_or_keep_to_one_part(picture):
+    picture[85:95, 5:40] = RED  # a second cat
+    for components, share in ((True, 1.0), (False, 0.0)):
+        prompter = PromptlessPrompter(_Blind(), 64, FLOAT32, components=components)
+        prompter.set_image(picture)
+        mask = prompter.predict([CAT_CLICK], [1]).mask
+        first = truth(picture, RED)
+        first[80:] = False
+        assert (overlap(mask, first) > 0.9) == bool(share)
+        assert bool(mask[90, 20]) != components
+
+
+@pytest.mark.parametrize(("points", "labels", "parts"), [
+    ([(130, 5)], [1], ["(130, 5)", "120 x 100"]),
+    ([(-1, 5)], [1], ["(-1, 5)"]),
+    ([(float("nan"), 5)], [1], ["nan"]),
+    ([(1, 5)], [], ["1 points and 0 labels"]),
+    ([(1, 5)], [2], ["[2]", "1 for a click in"]),
+])
+def test_a_wrong_click_is_refused_with_a_sentence(picture, points, labels, parts):
+    with pytest.raises(UsageError) as caught:
+        ready(picture).predict(points, labels)
+    assert_sentence(str(caught.value), *parts)
+
+
+def test_wrong_photos_and_wrong_orders_are_refused(picture):
+    prompter = build_prompter(Painter(), 64, FLOAT32)
+    with pytest.raises(UsageError, match="set_image first"):
+        prompter.predict()
+    for wrong in (picture.astype(float), picture[:, :, 0], np.zeros((0, 5, 3), np.uint8)):
+        with pytest.raises(UsageError, match=r"give uint8 \(H, W, 3\)"):
+            prompter.set_image(wrong)
+    prompter.set_image(picture)
+    with pytest.raises(UsageError, match="^the text 'cat' cannot be understood"):
+        prompter.predict(text="cat")
+
+
+# ---------------------------------------------------------------------------------------------- what a prompt means
+
+
+def test_a_photo_cut_in_two_by_hand():
+    region = torch.tensor([[1.0, 1.0, 0.0, 0.0]])
+    classes = torch.tensor([[[0.0, 0.2, 1.0, 0.8]], [[0.6, 0.8, 0.0, 0.2]], [[0.4, 0.0, 0.0, 0.0]]])
+    inside, outside = label_region(region, classes)
+    torch.testing.assert_close(inside, torch.tensor([0.1, 0.7, 0.2]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(outside, torch.tensor([0.9, 0.1, 0.0]), atol=1e-5, rtol=0)
+    cut = cut_in_two(region, classes)
+    assert cut.argmax(0).tolist() == [[1, 1, 0, 0]], "one class a part, though the first pixel alone is undecided"
+    assert name_region(region, classes) == ("cat", pytest.approx(0.7, abs=1e-5))
+    assert name_region(torch.zeros(1, 4), classes)[0] == "background"
+
+
+def test_regions_compose_as_sets_do():
+    a, b = torch.tensor([1.0, 1.0, 0.0]), torch.tensor([0.0, 1.0, 0.0])
+    assert compose([a, b], []).tolist() == [1, 1, 0]
+    assert compose([a], [b]).tolist() == [1, 0, 0]
+    assert compose([], [b], base=a).tolist() == [1, 0, 0]
+    assert compose([b], [], base=torch.tensor([0.0, 0.0, 1.0])).tolist() == [0, 1, 1]
+
+
+# ---------------------------------------------------------------------------------------------- texts
+
+
+@pytest.fixture(scope="module")
+def texts() -> TextPrompts:
+    return build_texts()
+
+
+@pytest.mark.parametrize(("text", "code"), [
+    ("background", 0), ("cat", 1), ("Dog ", 2), ("a siamese cat", 1), ("pug", 2), ("a photo of a beagle", 2),
+    ("sphynx", 1), ("a giant dog", 2)])
+def test_a_text_is_brought_to_its_class(texts, text, code):
+    found, probability = texts.name_class(text)
+    assert found == code and 0.5 < probability <= 1
+
+
+@pytest.mark.parametrize(("text", "parts"), [("dgo", ["dgo", "dog"]), ("", ["no word"]), ("begle", ["beagle"])])
+def test_an_unknown_word_names_near_ones(texts, text, parts):
+    with pytest.raises(UsageError) as caught:
+        texts.name_class(text)
+    assert_sentence(str(caught.value), *parts)
