@@ -10,9 +10,10 @@ import click
 
 from petseg_utils import __version__
 from petseg_utils.classes import BORDER_POLICIES
-from petseg_utils.errors import DataError, PetsegError, UsageError
+from petseg_utils.errors import PetsegError, UsageError
 from petseg_utils.overrides import absolute, parse_sets
 from petseg_utils.petclip.command import petclip
+from petseg_utils.predict_command import predict
 from petseg_utils.profiles import DATASETS, OVERRIDABLE, PROFILES, Settings, resolve
 from petseg_utils.workspace import Workspace
 
@@ -195,35 +196,5 @@ def _print_scores(statistics: "ImageStatistics", border: str, about: dict[str, A
     click.echo(json.dumps(about | {"border": border, "n_images": len(statistics), "scores": scores}, indent=1))
 
 
-@main.command()
-@click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--output", default="predictions", show_default=True, metavar="DIR",
-              type=click.Path(file_okay=False, path_type=Path), help="Where the pictures and predictions.csv go.")
-def predict(checkpoint: Path, photos: tuple[Path, ...], output: Path) -> None:
-    """Segment photos, or all photos in folders: mask, overlay and cut-out PNGs, and a CSV.
-
-    A photo that cannot be read is named and left out; the exit status is then 1.
-    """
-    from petseg_utils.precision import choose_precision
-    from petseg_utils.prediction import find_photos, predict_files
-    from petseg_utils.training.checkpoint import load_model, read_spec
-
-    found = find_photos(photos)
-    spec = read_spec(checkpoint)
-    precision = choose_precision()
-    model = precision.model(load_model(checkpoint))
-    table, refused = predict_files(model, found, spec.image_size, precision, output)
-    if len(table):
-        click.echo(table.to_string(index=False))
-        for photo in table["photo"][table["label"] == "background"]:
-            click.echo(f"{photo}: no pet found")
-        click.echo(f"{3 * len(table)} pictures and predictions.csv in {output}")
-    for refusal in refused:
-        click.echo(f"petseg: {refusal}", err=True)
-    if refused:
-        raise DataError(f"{len(refused)} of {len(found)} photos were left out, see above: convert them or take them "
-                        "away")
-
-
 main.add_command(petclip)
+main.add_command(predict)

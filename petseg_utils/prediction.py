@@ -1,6 +1,6 @@
 """Masks of anybody's photos: from a file to probabilities at the photo's own size, and to pictures one can use."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from petseg_utils.atomic import replacing_file, write_text
 from petseg_utils.classes import BACKGROUND, CAT, CLASS_NAMES, DOG
 from petseg_utils.data.colours import encode_colours, overlay
 from petseg_utils.data.decode import BAD_PICTURE, squeeze
-from petseg_utils.errors import DataError, UsageError
+from petseg_utils.errors import DataError, PetsegError, UsageError
 from petseg_utils.evaluation import resize_logits
 from petseg_utils.precision import Precision
+from petseg_utils.prompts.selection import Selection
 
 APPLE_SUFFIXES = (".heic", ".heif")
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", *APPLE_SUFFIXES)
@@ -31,10 +32,12 @@ class Prediction:
     Attributes:
         mask: uint8 (H, W) of {0 background, 1 cat, 2 dog}, at the photo's own size.
         probabilities: float32 (3, H, W), summing to 1 over the classes.
+        region: bool (H, W), what a prompt selected, which may be background; ``None``: the pets.
     """
 
     mask: np.ndarray
     probabilities: np.ndarray
+    region: np.ndarray | None = None
 
     @property
     def label(self) -> str:
@@ -58,6 +61,13 @@ def predict_photo(model: nn.Module, image: np.ndarray, image_size: int, precisio
         logits = model(precision.images(batch))[0].float()
     probabilities = resize_logits(logits, image.shape[:2]).softmax(0)
     return Prediction(probabilities.argmax(0).to("cpu", torch.uint8).numpy(), probabilities.cpu().numpy())
+
+
+def predict_region(selection: Selection) -> Prediction:
+    """What a prompt selected as a prediction: one region of one class, and nothing else."""
+    code = CLASS_NAMES.index(selection.label)
+    mask = np.where(selection.mask, code, BACKGROUND).astype(np.uint8)
+    return Prediction(mask, selection.classes, selection.mask)
 
 
 def find_photos(paths: Iterable[Path]) -> list[Path]:
@@ -116,22 +126,27 @@ def _from_deep_grey(values: np.ndarray) -> np.ndarray:
     return np.repeat(grey[:, :, None], 3, axis=2)
 
 
-def predict_files(model: nn.Module, photos: Sequence[Path], image_size: int, precision: Precision,
-                  folder: Path) -> tuple[pd.DataFrame, list[DataError]]:
+def predict_files(segment: Callable[[np.ndarray], Prediction], photos: Sequence[Path],
+                  folder: Path) -> tuple[pd.DataFrame, list[PetsegError]]:
     """Segment photos from files and write what :func:`write_prediction` writes, with a progress bar.
+
+    Args:
+        segment: a photo, uint8 (H, W, 3) RGB, to what is found in it.
+        photos: files.
+        folder: where the pictures and ``predictions.csv`` go.
 
     Returns:
         The table, one row a photo, which is also written as ``predictions.csv``; and for every photo that could not be
-        read, why. The others are not stopped by it.
+        read, or where a click lies outside, why. The others are not stopped by it.
     """
     rows, refused = [], []
     for path in tqdm(photos, desc="photos", unit="photo", mininterval=1, disable=len(photos) == 1):
         try:
             image = open_photo(path)
-        except DataError as error:
+            prediction = segment(image)
+        except PetsegError as error:
             refused.append(error)
             continue
-        prediction = predict_photo(model, image, image_size, precision)
         rows.append({"photo": str(path)} | write_prediction(folder, path.stem, image, prediction))
     table = pd.DataFrame(rows)
     if rows:
@@ -140,13 +155,14 @@ def predict_files(model: nn.Module, photos: Sequence[Path], image_size: int, pre
 
 
 def write_prediction(folder: Path, stem: str, image: np.ndarray, prediction: Prediction) -> dict[str, Any]:
-    """Write ``STEM-mask.png`` (the study's mask colours), ``STEM-overlay.png`` and ``STEM-cutout.png`` (RGBA, the pet
-    on nothing), each in one step.
+    """Write ``STEM-mask.png`` (the study's mask colours), ``STEM-overlay.png`` and ``STEM-cutout.png`` (RGBA, the
+    pet, or the region that a prompt selected, on nothing), each in one step.
 
     Returns:
         A row for a table: the label, its mean probability over its own pixels, and the shares of cat and dog.
     """
-    alpha = np.where(prediction.mask == BACKGROUND, 0, 255).astype(np.uint8)
+    region = prediction.mask != BACKGROUND if prediction.region is None else prediction.region
+    alpha = np.where(region, 255, 0).astype(np.uint8)
     pictures = {
         "mask": encode_colours(prediction.mask),
         "overlay": overlay(image, prediction.mask),

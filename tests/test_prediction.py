@@ -13,7 +13,15 @@ from petseg_utils.classes import MASK_COLOURS
 from petseg_utils.cli import main
 from petseg_utils.data import decode_colours
 from petseg_utils.errors import DataError, UsageError
-from petseg_utils.prediction import Prediction, find_photos, open_photo, predict_photo, write_prediction
+from petseg_utils.prediction import (
+    Prediction,
+    find_photos,
+    open_photo,
+    predict_photo,
+    predict_region,
+    write_prediction,
+)
+from petseg_utils.prompts.selection import Selection
 
 
 class LeftIsDog(nn.Module):
@@ -159,3 +167,47 @@ def test_no_pet_found_is_said(few, tmp_path, image, monkeypatch):
     result = CliRunner().invoke(main, ["predict", str(run.best), str(saved(tmp_path / "wall.png", image)), "-o",
                                        str(tmp_path / "out")])
     assert result.exit_code == 0 and f"{tmp_path / 'wall.png'}: no pet found" in result.output
+
+
+# ---------------------------------------------------------------------------------------------- with prompts
+
+
+def test_a_selected_region_is_cut_out_whatever_its_class(tmp_path, image):
+    region = np.zeros((50, 80), bool)
+    region[10:20, 30:60] = True
+    classes = np.full((3, 50, 80), 1 / 3, np.float32)
+    for label, code in (("background", 0), ("cat", 1)):
+        prediction = predict_region(Selection(region, region.astype(np.float32), label, 0.9, classes))
+        row = write_prediction(tmp_path, label, image, prediction)
+        cutout = np.asarray(Image.open(tmp_path / f"{label}-cutout.png"))
+        assert row["label"] == label and np.array_equal(cutout[..., 3] == 255, region)
+        assert np.array_equal(decode_colours(np.asarray(Image.open(tmp_path / f"{label}-mask.png"))), region * code)
+
+
+@pytest.fixture(scope="module")
+def prompted(few, tmp_path_factory):
+    """A run of a second whose model takes clicks."""
+    return train_tiny(few, tmp_path_factory.mktemp("prompted"), model="prompt-unet", task="prompt", epochs=1)
+
+
+@pytest.mark.parametrize("prompt", [["--click", "20,30"], ["--click", "20,30", "--click-out", "5,5"], ["--text", "dog"],
+                                    ["--click", "20,30", "--text", "a siamese cat"], []])
+def test_prompts_on_the_command_line(prompt, prompted, tmp_path, image):
+    photo = saved(tmp_path / "rex.png", image)
+    result = CliRunner().invoke(main, ["predict", str(prompted.best), str(photo), "-o", str(tmp_path / "out"), *prompt])
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "rex-mask.png", "rex-overlay.png", "rex-cutout.png", "predictions.csv"}
+
+
+@pytest.mark.parametrize(("prompt", "status", "parts"), [
+    (["--click", "20"], 2, ["'20'", "--click 120,85"]),
+    (["--click", "200,30"], 1, ["(200, 30)", "80 x 50"]),
+    (["--text", "dgo"], 2, ["dgo", "dog"]),
+])
+def test_a_prompt_that_cannot_be_is_refused(prompt, status, parts, prompted, tmp_path, image):
+    photo = saved(tmp_path / "rex.png", image)
+    result = CliRunner().invoke(main, ["predict", str(prompted.best), str(photo), "-o", str(tmp_path / "out"), *prompt])
+    assert result.exit_code == status and "Traceback" not in result.output
+    assert_sentence(next(line for line in result.output.splitlines() if line.startswith("petseg:")), *parts)
+    assert not (tmp_path / "out").exists()

@@ -30,9 +30,9 @@ def prompt_rows(scores: PromptScores, seed: int = 0) -> list[dict[str, Any]]:
     columns: dict[tuple[str, str, str], np.ndarray] = {
         (SIMULATED, "pet", f"miou@{k}"): of_dialogue(dialogue[:, k - 1]) for k in (1, 3, 5)}
     for threshold in (85, 90):
-        reached = (dialogue >= threshold / 100).any(1)
+        reached = np.asarray((dialogue >= threshold / 100).any(1))
         columns[SIMULATED, "pet", f"noc@{threshold}"] = of_dialogue(number_of_clicks(dialogue, threshold / 100))
-        columns[SIMULATED, "pet", f"failures@{threshold}"] = of_dialogue(1 - reached)
+        columns[SIMULATED, "pet", f"failures@{threshold}"] = of_dialogue(~reached)
     columns[SIMULATED, "pet", "worst_drop"] = of_dialogue(worst_drop(dialogue))
     columns |= {
         ("centre", "pet", "iou"): scores.centre, ("random", "pet", "iou"): scores.random,

@@ -1,0 +1,70 @@
+"""``petseg predict``: anybody's photos to masks, with and without prompts."""
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from petseg_utils.errors import DataError, UsageError
+
+
+@click.command()
+@click.argument("checkpoint")
+@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--click", "inside", multiple=True, metavar="X,Y", help="Select what lies under this pixel of the photo.")
+@click.option("--click-out", "outside", multiple=True, metavar="X,Y", help="Carve away what lies under this pixel.")
+@click.option("--text", metavar="WORDS", help="Select a class by name, such as cat, or by words that speak of it.")
+@click.option("-o", "--output", default="predictions", show_default=True, metavar="DIR",
+              type=click.Path(file_okay=False, path_type=Path), help="Where the pictures and predictions.csv go.")
+def predict(checkpoint: str, photos: tuple[Path, ...], inside: tuple[str, ...], outside: tuple[str, ...],
+            text: str | None, output: Path) -> None:
+    """Segment photos, or all photos in folders: mask, overlay and cut-out PNGs, and a CSV.
+
+    CHECKPOINT is a run's best.safetensors, or prompt-mini, the small model that comes with the package. Without a
+    prompt the pet is looked for. A photo that cannot be read is named and left out; the exit status is then 1.
+    """
+    from petseg_utils.precision import choose_precision
+    from petseg_utils.prediction import Prediction, find_photos, predict_files, predict_photo, predict_region
+    from petseg_utils.prompts.prompter import build_prompter
+    from petseg_utils.prompts.shipped import find_checkpoint
+    from petseg_utils.prompts.text import build_texts
+    from petseg_utils.training.checkpoint import load_model, read_spec
+
+    points = [_point(pair) for pair in (*inside, *outside)]
+    labels = [1] * len(inside) + [0] * len(outside)
+    prompted = bool(points) or text is not None
+    texts = None if text is None else build_texts()
+    if texts is not None and text is not None:
+        texts.name_class(text)  # an unknown word is refused once, not for every photo
+    found = find_photos(photos)
+    path = find_checkpoint(checkpoint)
+    image_size, precision = read_spec(path).image_size, choose_precision()
+    model = precision.model(load_model(path))
+    prompter = build_prompter(model, image_size, precision, texts)
+
+    def segment(image: np.ndarray) -> Prediction:
+        if not prompted:
+            return predict_photo(model, image, image_size, precision)
+        prompter.set_image(image)
+        return predict_region(prompter.predict(points, labels, text))
+
+    table, refused = predict_files(segment, found, output)
+    if len(table):
+        click.echo(table.to_string(index=False))
+        for photo in table["photo"][table["label"] == "background"]:
+            click.echo(f"{photo}: no pet found{' there' if prompted else ''}")
+        click.echo(f"{3 * len(table)} pictures and predictions.csv in {output}")
+    for refusal in refused:
+        click.echo(f"petseg: {refusal}", err=True)
+    if refused:
+        raise DataError(f"{len(refused)} of {len(found)} photos were left out, see above: convert them, click inside, "
+                        "or take them away")
+
+
+def _point(pair: str) -> tuple[float, float]:
+    """``120,85`` as numbers."""
+    try:
+        x, y = (float(value) for value in pair.split(","))
+    except ValueError:
+        raise UsageError(f"the click {pair!r} is no pair of pixels: write X,Y, such as --click 120,85") from None
+    return x, y
