@@ -3,6 +3,7 @@
 from petseg_utils.plots.diagrams import draw_unet
 from petseg_utils.plots.maps import error_grid, error_picture, map_grid
 from petseg_utils.plots.photos import photo_grid, prediction_grid, show_image
+from petseg_utils.plots.prompts import click_grid, draw_clicks, plot_dialogues, plot_prompts
 from petseg_utils.plots.scores import (
     plot_error_by_distance,
     plot_groups,
@@ -22,7 +23,9 @@ from petseg_utils.plots.tables import (
 
 __all__ = [
     "class_legend",
+    "click_grid",
     "display_colour",
+    "draw_clicks",
     "draw_unet",
     "error_grid",
     "error_picture",
@@ -31,11 +34,13 @@ __all__ = [
     "plot_border_policies",
     "plot_class_iou",
     "plot_cost",
+    "plot_dialogues",
     "plot_error_by_distance",
     "plot_groups",
     "plot_histories",
     "plot_label_efficiency",
     "plot_losses",
+    "plot_prompts",
     "plot_reliability",
     "plot_variants",
     "prediction_grid",
