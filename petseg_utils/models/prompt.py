@@ -150,17 +150,17 @@ class PromptedDecoder(MultiDecoder):
     def __init__(self, *, channels: Sequence[int], width: int, planes: int):
         super().__init__(channels=channels, width=width, outputs=OUTPUTS)
         self.place = nn.ModuleList(nn.Conv2d(planes, width, 3, padding=1) for _ in channels)
-        self.match = nn.ModuleList(nn.Conv2d(2 * width, width, 1) for _ in channels)
+        self.match = nn.ModuleList(nn.Linear(2 * width, width) for _ in channels)
         self.place_edges = nn.Conv2d(planes, width // 2, 3, padding=1)
 
     def select(self, own: Sequence[Tensor], edges: Tensor, prompts: Tensor) -> Tensor:
         """Logits (B, 4, H, W) from what the maps and the edges were projected to, and prompts (B, planes, H, W)."""
+        prompts = prompts.to(own[0].dtype, memory_format=torch.channels_last)
         guided = []
         for features, place, match in zip(own, self.place, self.match, strict=True):
             pooled = _pool(prompts, features)
-            clicked = _average_under(features, pooled[:, :2])  # (B, 2, width)
-            alike = (features[:, None] * clicked[..., None, None].to(features.dtype)).flatten(1, 2)
-            guided.append(features + place(pooled) + match(alike))
+            clicked = average_under(features, pooled[:, :2])  # (B, 2, width)
+            guided.append(features + place(pooled) + match_clicked(features, clicked, match))
         return self.merge(guided, edges + self.place_edges(_pool(prompts, edges)), prompts.shape[-2:])
 
 
@@ -168,8 +168,29 @@ def _pool(prompts: Tensor, like: Tensor) -> Tensor:
     return F.adaptive_avg_pool2d(prompts, (like.shape[-2], like.shape[-1]))
 
 
-def _average_under(features: Tensor, heat: Tensor) -> Tensor:
-    """Features (B, C, h, w) averaged under each of the heat maps (B, K, h, w): float32 (B, K, C), 0 under no heat."""
-    weights = heat.float().flatten(2)
+def average_under(features: Tensor, heat: Tensor) -> Tensor:
+    """Features (B, C, h, w) averaged under each of the heat maps (B, K, h, w): (B, K, C), 0 under no heat."""
+    weights = heat.flatten(2)
     weights = weights / weights.sum(2, keepdim=True).clamp(min=1e-6)
-    return weights @ features.float().flatten(2).transpose(1, 2)
+    return weights @ features.flatten(2).transpose(1, 2)
+
+
+def match_clicked(features: Tensor, clicked: Tensor, match: nn.Linear) -> Tensor:
+    """``match`` at each place of the features' products with both averages.
+
+    The products are drawn into the weights, for each photo its own: W (x * a) = (W diag a) x. So nothing of the size of
+    two feature maps is made.
+
+    Args:
+        features: float (B, C, h, w).
+        clicked: float (B, 2, C), averages under the clicks in and out.
+        match: from 2 C numbers to C.
+
+    Returns:
+        float (B, C, h, w).
+    """
+    inside, outside = match.weight.chunk(2, dim=1)
+    weights = inside * clicked[:, 0, None] + outside * clicked[:, 1, None]  # (B, C, C)
+    places = features.permute(0, 2, 3, 1).flatten(1, 2)  # (B, h w, C): as channels_last has them
+    alike = places @ weights.transpose(1, 2) + match.bias
+    return alike.unflatten(1, features.shape[-2:]).permute(0, 3, 1, 2)
