@@ -6,6 +6,7 @@ from typing import Any
 
 from petseg_utils.encoders.specs import encoder_name
 from petseg_utils.models.clip import DECODER_NAMES
+from petseg_utils.profiles import Settings
 from petseg_utils.study import Study
 from petseg_utils.training.spec import RunSpec
 
@@ -131,15 +132,16 @@ def _share(study: Study, epochs: int) -> int:
     return max(1, round(study.settings.epochs_share * epochs))
 
 
-def encoder_label(spec: str) -> str:
-    """What tables and figures call an encoder's spec."""
-    name = encoder_name(spec)
-    return ENCODER_LABELS.get(name, name)
+def encoder_label(settings: Settings) -> str:
+    """What tables and figures call the settings' encoder; with the size that it sees, if that is not the photos'."""
+    name = encoder_name(settings.encoder)
+    size = "" if settings.encoder_size == settings.image_size else f" at {settings.encoder_size} px"
+    return ENCODER_LABELS.get(name, name) + size
 
 
 def clip_specs(study: Study) -> dict[str, RunSpec]:
     """The decoders of notebook 04 on the settings' frozen encoder; in small profiles the best of them only."""
-    label = encoder_label(study.settings.encoder)
+    label = encoder_label(study.settings)
     if study.settings.rows == "families":
         return {f"{label}, multi": _clip(study, "multi")}
     specs = {f"{label}, {decoder}": _clip(study, decoder) for decoder in DECODER_NAMES}
@@ -167,7 +169,7 @@ def clip_ablations(study: Study) -> dict[str, RunSpec]:
     for grid in TOKEN_GRIDS:
         changes[f"last layer only, no image path, {grid} x {grid} tokens"] = {
             "options": {"layers": "last", "image_path": False, "image_size": grid * study.encoder_stride(encoder)}}
-    return {f"{encoder_label(encoder)}, {name}": _clip(study, "multi", **own) for name, own in changes.items()}
+    return {f"{encoder_label(study.settings)}, {name}": _clip(study, "multi", **own) for name, own in changes.items()}
 
 
 def _clip(study: Study, decoder: str, *, options: dict[str, Any] | None = None, **changes: Any) -> RunSpec:
@@ -178,7 +180,7 @@ def _clip(study: Study, decoder: str, *, options: dict[str, Any] | None = None, 
 def prompt_specs(study: Study) -> dict[str, RunSpec]:
     """The prompt models of notebook 05: the report's and ours on the settings' encoder, and the UNet; in the large
     profiles also the report's that goes on from the decoder of notebook 04."""
-    label = encoder_label(study.settings.encoder)
+    label = encoder_label(study.settings)
     specs = {
         f"{label}, prompt-clip": study.spec("prompt-clip", augmentation="five"),
         "prompt-unet": study.spec("prompt-unet", augmentation="five"),
@@ -192,4 +194,4 @@ def prompt_specs(study: Study) -> dict[str, RunSpec]:
 
 def promptless_spec(study: Study) -> RunSpec:
     """The model of notebook 04 that those of notebook 05 are compared with, which takes no prompts."""
-    return clip_specs(study)[f"{encoder_label(study.settings.encoder)}, multi"]
+    return clip_specs(study)[f"{encoder_label(study.settings)}, multi"]
