@@ -8,6 +8,7 @@ from making_runs import FLOAT32, assert_sentence
 
 from petseg_utils.errors import UsageError
 from petseg_utils.models import build_model
+from petseg_utils.models.prompt import average_under, match_clicked
 from petseg_utils.prompts.prompter import DialoguePrompter, OneClickPrompter, PromptlessPrompter, build_prompter
 from petseg_utils.prompts.selection import compose, cut_in_two, label_region, name_region
 from petseg_utils.prompts.text import TextPrompts, build_texts
@@ -180,6 +181,18 @@ def test_regions_compose_as_sets_do():
     assert compose([a], [b]).tolist() == [1, 0, 0]
     assert compose([], [b], base=a).tolist() == [1, 0, 0]
     assert compose([b], [], base=torch.tensor([0.0, 0.0, 1.0])).tolist() == [0, 1, 1]
+
+
+def test_products_drawn_into_the_weights_are_a_convolution_of_the_products():
+    torch.manual_seed(0)
+    features, heat, match = torch.randn(2, 5, 6, 7), torch.rand(2, 2, 6, 7), torch.nn.Linear(10, 5)
+    heat[1, 1] = 0  # nobody has clicked out
+    clicked = average_under(features, heat)
+    torch.testing.assert_close(clicked[0, 0], (features[0] * heat[0, 0]).sum((1, 2)) / heat[0, 0].sum())
+    assert (clicked[1, 1] == 0).all()
+    products = (features[:, None] * clicked[..., None, None]).flatten(1, 2)
+    torch.testing.assert_close(match_clicked(features, clicked, match),
+                               torch.nn.functional.conv2d(products, match.weight[..., None, None], match.bias))
 
 
 # ---------------------------------------------------------------------------------------------- texts

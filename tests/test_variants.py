@@ -171,6 +171,7 @@ def test_another_encoder_names_other_rows(studies, tmp_path):
     spec = write_encoder(tmp_path, "imagenet_rn101v2.py")
     assert list(clip_specs(studies(encoder=spec))) == ["ImageNet ResNet-101, multi"]
     assert list(clip_specs(studies(encoder="random:petclip-mini"))) == ["random:petclip-mini, multi"]
+    assert list(clip_specs(studies(encoder_size=96))) == ["petclip-mini at 96 px, multi"]
 
 
 # ---------------------------------------------------------------------------------------------- prompts

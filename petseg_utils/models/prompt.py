@@ -175,7 +175,7 @@ def average_under(features: Tensor, heat: Tensor) -> Tensor:
     return weights @ features.flatten(2).transpose(1, 2)
 
 
-def match_clicked(features: Tensor, clicked: Tensor, match: nn.Linear) -> Tensor:
+def match_clicked(features: Tensor, clicked: Tensor, match: nn.Module) -> Tensor:
     """``match`` at each place of the features' products with both averages.
 
     The products are drawn into the weights, for each photo its own: W (x * a) = (W diag a) x. So nothing of the size of
@@ -184,11 +184,12 @@ def match_clicked(features: Tensor, clicked: Tensor, match: nn.Linear) -> Tensor
     Args:
         features: float (B, C, h, w).
         clicked: float (B, 2, C), averages under the clicks in and out.
-        match: from 2 C numbers to C.
+        match: a linear layer from 2 C numbers to C.
 
     Returns:
         float (B, C, h, w).
     """
+    assert isinstance(match, nn.Linear)
     inside, outside = match.weight.chunk(2, dim=1)
     weights = inside * clicked[:, 0, None] + outside * clicked[:, 1, None]  # (B, C, C)
     places = features.permute(0, 2, 3, 1).flatten(1, 2)  # (B, h w, C): as channels_last has them

@@ -14,7 +14,8 @@ from petseg_utils.plots.photos import show_image
 from petseg_utils.plots.tables import select
 from petseg_utils.prompts.simulator import Click
 
-SINGLE_PROMPTS = ("centre", "random", "near border", "none", "text")
+SINGLE_PROMPTS = {"centre": "click centre", "random": "click random", "near border": "click near border",
+                  "none": "no prompt", "text": "species as text"}
 
 
 def draw_clicks(axes: Axes, clicks: Sequence[Click]) -> None:
@@ -70,7 +71,8 @@ def plot_dialogues(dialogues: Mapping[str, np.ndarray], goals: Sequence[float] =
     for goal in goals:
         axes.axhline(goal, color="0.7", linewidth=1, linestyle=":")
         axes.text(most + 0.2, goal, f"{goal:.2f}", va="center", fontsize=9, color="0.4")
-    axes.set(xlabel="simulated clicks", ylabel="mean IoU of the pet's region", xticks=range(1, most + 1), ylim=(None, 1))
+    axes.set(xlabel="simulated clicks", ylabel="mean IoU of the pet's region", ylim=(None, 1))
+    axes.set_xticks(range(1, most + 1))
     axes.legend(loc="center left", bbox_to_anchor=(1.06, 0.5), frameon=False, fontsize=9)
     return figure
 
@@ -87,12 +89,12 @@ def plot_prompts(metrics: pd.DataFrame, split: str = "test") -> Figure:
     variants = list(dict.fromkeys(rows["variant"]))
     figure, axes = plt.subplots(figsize=(7.5, 1.2 + 0.5 * len(variants)))
     styles = zip(sns.color_palette("colorblind"), "os^Dv", strict=False)
-    for j, ((colour, marker), prompt) in enumerate(zip(styles, SINGLE_PROMPTS, strict=False)):
+    for j, ((colour, marker), (prompt, name)) in enumerate(zip(styles, SINGLE_PROMPTS.items(), strict=False)):
         of = rows[rows["prompt"] == prompt].set_index("variant").reindex(variants)
         y = np.arange(len(variants)) + (j - 2) * 0.13
         low, high = of["value"] - of["ci_low"], of["ci_high"] - of["value"]
         axes.errorbar(of["value"], y, xerr=np.clip([low, high], 0, None), fmt=marker, markersize=5, color=colour,
-                      elinewidth=1.2, label={"none": "no prompt", "text": "species as text"}.get(prompt, f"click {prompt}"))
+                      elinewidth=1.2, label=name)
     axes.set_yticks(range(len(variants)), [textwrap.fill(variant, 34) for variant in variants])
     axes.invert_yaxis()
     axes.set_xlabel(f"mean IoU of the pet's region on {split}, border ignored")
