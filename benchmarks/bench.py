@@ -11,6 +11,7 @@ import cv2
 import data_preparation
 import feature_cache
 import metric_update
+import prompting
 import torch
 import training_step
 from timing import Row, clock_name
@@ -22,6 +23,7 @@ TOPICS: dict[str, Callable[[], list[Row]]] = {
     "step": training_step.measure,
     "augmentation": data_preparation.measure_augmentation,
     "features": feature_cache.measure,
+    "prompts": prompting.measure,
     "metric": metric_update.measure,
     "renderer": data_preparation.measure_renderer,
 }

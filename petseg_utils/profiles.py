@@ -30,6 +30,8 @@ class Settings:
         encoder: spec of notebook 04's frozen encoder, see :func:`petseg_utils.encoders.specs.build_encoder`.
         encoder_size: side of the square that the encoder sees, in pixels.
         decoder_epochs: passes over the training part for a decoder on frozen features.
+        prompt_epochs: passes over the training part for a prompt model on frozen features; in each, every photo is
+            clicked once in each of its classes.
         views: into how many fixed ways the augmentations are cut, so that a frozen encoder's features can be cached.
         cache_gb: gigabytes that cached features may take; what does not fit is computed anew each time.
         ablation_epochs: passes over the training part in an ablation, its own baseline included.
@@ -56,6 +58,7 @@ class Settings:
     encoder: str
     encoder_size: int
     decoder_epochs: int
+    prompt_epochs: int
     views: int = 4
     cache_gb: float = 8.0
     rows: str = "families"
@@ -74,25 +77,28 @@ PROFILES: dict[str, dict[str, Any]] = {
     "smoke": {"dataset": "synthetic", "n_trainval": 60, "n_test": 20, "image_size": 64,
               "width": 4, "depth": 3, "epochs": 2, "batch_size": 8, "recipe": "strong",
               "epochs_share": 0.02, "patch": 16, "vit_dim": 24, "vit_depth": 1,
-              "encoder": "petclip-mini", "encoder_size": 64, "decoder_epochs": 2, "views": 2},
+              "encoder": "petclip-mini", "encoder_size": 64, "decoder_epochs": 2, "prompt_epochs": 2, "views": 2},
     "quick": {"dataset": "synthetic", "n_trainval": 960, "n_test": 240, "image_size": 96,
               "width": 8, "depth": 4, "epochs": 9, "batch_size": 16, "recipe": "strong", "learning_rate": 1e-3,
               "epochs_share": 0.07, "patch": 12, "vit_dim": 96, "vit_depth": 4,
-              "encoder": "petclip-mini", "encoder_size": 96, "decoder_epochs": 8, "views": 2},
+              "encoder": "petclip-mini", "encoder_size": 96, "decoder_epochs": 8, "prompt_epochs": 4, "views": 2},
     "gpu": {"dataset": "oxford", "image_size": 224,
             "width": 32, "depth": 4, "epochs": 30, "batch_size": 32, "recipe": "strong", "rows": "main",
             "epochs_share": 0.3, "patch": 16, "vit_dim": 192, "vit_depth": 6,
-            "encoder": "openai:ViT-B-32", "encoder_size": 224, "decoder_epochs": 20, "cache_gb": 20.0},
+            "encoder": "openai:ViT-B-32", "encoder_size": 224, "decoder_epochs": 20, "prompt_epochs": 12,
+            "cache_gb": 20.0},
     "full": {"dataset": "oxford", "image_size": 224,
              "width": 64, "depth": 4, "epochs": 100, "batch_size": 32, "recipe": "paper",
              "rows": "all", "ablation_epochs": 30,
              "epochs_share": 1.0, "patch": 16, "vit_dim": 384, "vit_depth": 12,
-             "encoder": "openai:ViT-B-32", "encoder_size": 224, "decoder_epochs": 100, "cache_gb": 40.0},
+             "encoder": "openai:ViT-B-32", "encoder_size": 224, "decoder_epochs": 100, "prompt_epochs": 60,
+             "cache_gb": 40.0},
     "oxford-128": {"dataset": "oxford", "image_size": 128,
                    "width": 16, "depth": 4, "epochs": 26, "batch_size": 32, "recipe": "strong",
                    "rows": "all", "ablation_epochs": 4,
                    "epochs_share": 1.0, "patch": 8, "vit_dim": 192, "vit_depth": 6,
-                   "encoder": "petclip-mini", "encoder_size": 128, "decoder_epochs": 20, "cache_gb": 12.0},
+                   "encoder": "petclip-mini", "encoder_size": 128, "decoder_epochs": 20, "prompt_epochs": 12,
+                   "cache_gb": 12.0},
 }
 DATASETS = ("synthetic", "oxford")
 ROWS = ("families", "main", "all")
