@@ -1,0 +1,33 @@
+"""From what an upload button holds to a photo."""
+
+import io
+from typing import Any
+
+import numpy as np
+
+from petseg_utils.prediction import decode_photo
+
+
+def uploaded_file(value: Any) -> tuple[str, bytes] | None:
+    """Name and content of the file that a ``FileUpload`` holds, None if it holds none.
+
+    Args:
+        value: of ipywidgets 7, ``{name: {"content": bytes, ...}}``; of ipywidgets 8, ``({"name": ..., "content":
+            memoryview, ...},)``. Colab has the one, a fresh JupyterLab the other.
+    """
+    if not value:
+        return None
+    if isinstance(value, dict):
+        name, file = next(iter(value.items()))
+        return name, bytes(file["content"])
+    return value[0]["name"], bytes(value[0]["content"])
+
+
+def uploaded_photo(value: Any) -> np.ndarray | None:
+    """The uploaded photo, uint8 (H, W, 3) RGB, upright; None if there is no file.
+
+    Raises:
+        DataError: the file is no photo that can be read.
+    """
+    file = uploaded_file(value)
+    return None if file is None else decode_photo(io.BytesIO(file[1]), file[0])
