@@ -12,13 +12,14 @@ from petseg_utils.classes import BACKGROUND, CLASS_NAMES
 from petseg_utils.errors import PetsegError
 from petseg_utils.prompts.selection import Selection
 from petseg_utils.widgets.canvas import ClickCanvas
-from petseg_utils.widgets.colab import enable_colab_widgets
 from petseg_utils.widgets.controls import Controls
-from petseg_utils.widgets.examples import example_photo
+from petseg_utils.widgets.examples import EXAMPLES, FIRST_EXAMPLE
 from petseg_utils.widgets.pictures import shown_size, shrink
 from petseg_utils.widgets.plain import PlainCanvas
 from petseg_utils.widgets.state import Click, ClickPrompter, ClickSession
-from petseg_utils.widgets.uploads import uploaded_photo
+from petseg_utils.widgets.uploads import forget_upload, uploaded_photo
+
+_OWN = "Own photo"
 
 
 class ClickApp:
@@ -33,9 +34,11 @@ class ClickApp:
         canvas: the pictures.
     """
 
-    def __init__(self, prompter: ClickPrompter, photo: np.ndarray, *, plain: bool = False):
-        self.session = ClickSession(prompter, photo)
-        self.controls = Controls()
+    def __init__(self, prompter: ClickPrompter, photo: np.ndarray | None = None, *, plain: bool = False):
+        self._name = FIRST_EXAMPLE if photo is None else _OWN  # of the photo that is shown
+        self._photos = EXAMPLES if photo is None else {_OWN: lambda: photo} | EXAMPLES
+        self.session = ClickSession(prompter, self._photos[self._name]())
+        self.controls = Controls(list(self._photos))
         kind: Any = PlainCanvas if plain else ClickCanvas
         self.canvas = kind(self._clicked, self._answering(self.undo))
         self.widget = self.controls.lay_out(self.canvas)
@@ -75,17 +78,13 @@ class ClickApp:
         with self._showing():
             self.session.reset()
 
-    def open_photo(self, photo: np.ndarray) -> None:
-        """Begin with another photo, uint8 (H, W, 3) RGB. Raises :class:`UsageError` if it is no such array."""
+    def open_photo(self, photo: np.ndarray, name: str = _OWN) -> None:
+        """Begin with another photo, uint8 (H, W, 3) RGB, which ``name`` stands for among those to choose from. Raises
+        :class:`UsageError` if it is no such array."""
         self.session.set_photo(photo)
-        self.controls.say("")
-        self.controls.example.value = None  # so that the same example can be chosen again
+        self._photos, self._name = {name: lambda: photo} | EXAMPLES, name
+        self.controls.photo.options = list(self._photos)  # which chooses the first of them
         self._show_photo()
-
-    def open_example(self, name: str) -> None:
-        """Begin with an example photo. Raises :class:`UsageError` if there is none of that name."""
-        self.open_photo(example_photo(name))
-        self.controls.example.value = name
 
     @contextmanager
     def _showing(self) -> Iterator[None]:
@@ -107,7 +106,7 @@ class ClickApp:
         controls.save_mask.on_click(self._answering(lambda: canvas.save("mask.png", self.session.mask_png())))
         controls.save_cutout.on_click(self._answering(lambda: canvas.save("cutout.png", self.session.cutout_png())))
         controls.text.observe(self._answering(self._text_entered), "value")
-        controls.example.observe(self._answering(self._example_chosen), "value")
+        controls.photo.observe(self._answering(self._photo_chosen), "value")
         controls.upload.observe(self._answering(self._uploaded), "value")
 
     def _answering(self, action: Callable[[], None]) -> Callable[..., None]:
@@ -132,18 +131,20 @@ class ClickApp:
         if self.controls.text.value.strip() != (self.session.now.text or ""):
             self.write(self.controls.text.value)
 
-    def _example_chosen(self) -> None:
-        name = self.controls.example.value
-        if name is not None and name != self._example:
-            self.open_example(name)
+    def _photo_chosen(self) -> None:
+        name = self.controls.photo.value
+        if name != self._name:
+            self.session.set_photo(self._photos[name]())
+            self._name = name
+            self._show_photo()
 
     def _uploaded(self) -> None:
         try:
-            photo = uploaded_photo(self.controls.upload.value)
+            uploaded = uploaded_photo(self.controls.upload.value)
         finally:
             forget_upload(self.controls.upload)
-        if photo is not None:
-            self.open_photo(photo)
+        if uploaded is not None:
+            self.open_photo(*uploaded)
 
     def _scale(self) -> tuple[float, float]:
         """Pixels of the photo in a pixel as shown, along x and y."""
@@ -152,6 +153,7 @@ class ClickApp:
         return width / shown_width, height / shown_height
 
     def _show_photo(self) -> None:
+        self.controls.say("")
         self.canvas.show_photo(shrink(self.session.photo))
         self._show_selection()
 
@@ -178,5 +180,4 @@ def click_app(prompter: ClickPrompter | None = None, photo: np.ndarray | None = 
         from petseg_utils.prompts.shipped import load_prompter
 
         prompter = load_prompter()
-    enable_colab_widgets()
-    return ClickApp(prompter, example_photo() if photo is None else photo, plain=plain)
+    return ClickApp(prompter, photo, plain=plain)

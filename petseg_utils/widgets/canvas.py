@@ -34,7 +34,7 @@ class ClickCanvas(anywidget.AnyWidget):
     photo = traitlets.Bytes(b"").tag(sync=True)
     region = traitlets.Bytes(b"").tag(sync=True)  # empty: nothing is selected
     size = traitlets.List([1, 1]).tag(sync=True)  # [W, H] as shown
-    clicks = traitlets.List([]).tag(sync=True)  # [x, y, inside], in pixels as shown
+    clicks = traitlets.List(traitlets.List()).tag(sync=True)  # [x, y, inside], in pixels as shown
     label = traitlets.Unicode(CLASS_NAMES[BACKGROUND]).tag(sync=True)
     colours = traitlets.Dict({name: class_colour(name) for name in CLASS_NAMES}).tag(sync=True)
     opacity = traitlets.Float(0.5).tag(sync=True)

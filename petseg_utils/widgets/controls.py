@@ -6,7 +6,6 @@ from pathlib import Path
 import ipywidgets
 
 from petseg_utils.classes import CLASS_NAMES
-from petseg_utils.widgets.examples import EXAMPLES
 from petseg_utils.widgets.pictures import VIEWS, class_colour
 from petseg_utils.widgets.state import Step
 
@@ -16,12 +15,16 @@ _STYLE = (Path(__file__).parent / "app.css").read_text(encoding="utf-8")
 
 
 class Controls:
-    """Everything around the pictures; :class:`petseg_utils.widgets.app.ClickApp` gives it a meaning."""
+    """Everything around the pictures; :class:`petseg_utils.widgets.app.ClickApp` gives it a meaning.
 
-    def __init__(self) -> None:
+    Args:
+        photos: names of the photos to choose from; the first is shown.
+    """
+
+    def __init__(self, photos: list[str]) -> None:
         auto = ipywidgets.Layout(width="auto")
-        self.example = ipywidgets.Dropdown(options=list(EXAMPLES), value=None, description="Photo",
-                                           style={"description_width": "auto"}, layout=ipywidgets.Layout(width="220px"))
+        self.photo = ipywidgets.Dropdown(options=photos, description="Photo", style={"description_width": "auto"},
+                                         layout=ipywidgets.Layout(width="220px"))
         self.upload = ipywidgets.FileUpload(accept="image/*", multiple=False, description="Your photo", layout=auto)
         self.upload.add_class("petseg-upload")
         self.sign = ipywidgets.ToggleButtons(options=[("+ Click in", True), ("− Click out", False)],
@@ -46,13 +49,13 @@ class Controls:
                                                 for name in CLASS_NAMES))
         app = ipywidgets.VBox([
             ipywidgets.HTML(f"<style>{_STYLE}</style>", layout=ipywidgets.Layout(display="none")),
-            _row(self.example, self.upload, self.opacity, self.view),
+            _row(self.photo, self.upload, self.opacity, self.view),
             _row(self.sign, self.undo, self.reset, self.text),
             self.message,
             canvas,
             instead,
-            _row(legend, self.save_mask, self.save_cutout),
             self.result,
+            _row(legend, self.save_mask, self.save_cutout),
         ])
         app.add_class("petseg-app")
         self.say("")
@@ -76,12 +79,12 @@ def describe(step: Step) -> str:
     if step.selection is None:
         return "Click on the photo: a click takes in what is under it, shift-click takes it out."
     prompts = [f"“{html.escape(step.text)}”"] if step.text else []
-    if step.clicks or not prompts:
+    if step.clicks:
         prompts.append(f"{len(step.clicks)} click{'' if len(step.clicks) == 1 else 's'}")
     found = f"<b>{step.selection.label}</b>, {step.selection.score:.0%}".replace("%", " %")
     if not step.selection.mask.any():
         found = "<b>nothing</b> selected: click elsewhere"
-    return " · ".join([found, f"{_duration(step.seconds)} a click", *prompts])
+    return " · ".join([found, _duration(step.seconds) + (" a click" if step.clicks else ""), *prompts])
 
 
 def _duration(seconds: float) -> str:

@@ -68,8 +68,8 @@ def paint_view(view: str, shown: np.ndarray, alpha: np.ndarray, label: str) -> n
     if view == "mask":
         over, under = _colour(label), _colour(CLASS_NAMES[BACKGROUND])
     else:
-        rows, columns = np.indices(alpha.shape) // _SQUARE
-        over, under = shown, np.where((rows + columns)[..., None] % 2, 255, 224)
+        rows, columns = (np.arange(side) // _SQUARE for side in alpha.shape)
+        over, under = shown, np.where((rows[:, None] + columns)[..., None] % 2, 255, 224)
     return np.rint(share * over + (1 - share) * under).astype(np.uint8)
 
 

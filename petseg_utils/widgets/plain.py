@@ -31,7 +31,8 @@ class PlainCanvas(ipywidgets.VBox):
                                                  layout=ipywidgets.Layout(flex="1 1 240px")) for name in "xy")
         self.button = ipywidgets.Button(description="Click here", button_style="primary")
         self.files = ipywidgets.HTML()
-        self._shown, self._alpha = np.zeros((1, 1, 3), np.uint8), None
+        self._shown = np.zeros((1, 1, 3), np.uint8)
+        self._alpha: np.ndarray | None = None
         self._label, self._clicks = CLASS_NAMES[BACKGROUND], list[Click]()
         row = ipywidgets.Layout(flex_flow="row wrap", grid_gap="12px", align_items="flex-start")
         super().__init__([ipywidgets.HBox([self._left, self._right], layout=row),

@@ -4,6 +4,7 @@ import io
 from typing import Any
 
 import numpy as np
+from ipywidgets import FileUpload
 
 from petseg_utils.prediction import decode_photo
 
@@ -23,11 +24,17 @@ def uploaded_file(value: Any) -> tuple[str, bytes] | None:
     return value[0]["name"], bytes(value[0]["content"])
 
 
-def uploaded_photo(value: Any) -> np.ndarray | None:
-    """The uploaded photo, uint8 (H, W, 3) RGB, upright; None if there is no file.
+def forget_upload(button: FileUpload) -> None:
+    """Empty an upload button, so that the same file can be chosen again; that of ipywidgets 7 only its user can."""
+    if isinstance(button.value, tuple):
+        button.value = ()
+
+
+def uploaded_photo(value: Any) -> tuple[np.ndarray, str] | None:
+    """The uploaded photo, uint8 (H, W, 3) RGB, upright, and its name; None if there is no file.
 
     Raises:
         DataError: the file is no photo that can be read.
     """
     file = uploaded_file(value)
-    return None if file is None else decode_photo(io.BytesIO(file[1]), file[0])
+    return None if file is None else (decode_photo(io.BytesIO(file[1]), file[0]), file[0])
