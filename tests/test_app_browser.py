@@ -118,7 +118,7 @@ def test_text_selects_and_an_unknown_word_does_nothing(app):
     app.sees(0.75, 0.5, DISPLAY_COLOURS[DOG], ".petseg-view")
     app.sees(0.25, 0.5, painted("dog", False))
     app.write("kat")
-    app.message.get_by_text("the word 'kat' is unknown: try cat or dog").wait_for(timeout=PATIENCE)
+    app.message.get_by_text("the word 'kat' is unknown: try cat or dog").wait_for()
     app.sees(0.75, 0.5, painted("dog", True))
 
 
@@ -141,7 +141,7 @@ def test_saved_mask_has_the_photos_own_size(app):
     app.reads("1 click")
     saved = {}
     for button, name in (("Save mask", "mask.png"), ("Save cut-out", "cutout.png")):
-        with app.page.expect_download(timeout=PATIENCE) as download:
+        with app.page.expect_download() as download:
             app.press(button)
         assert download.value.suggested_filename == name
         saved[name] = np.asarray(Image.open(download.value.path()))
@@ -155,7 +155,7 @@ def test_a_broken_upload_is_a_sentence_and_a_good_one_is_shown(app):
     app.click(0.25, 0.5)
     app.reads("1 click")
     app.upload("rex.png", b"no picture")
-    app.message.get_by_text("'rex.png' cannot be read").wait_for(timeout=PATIENCE)
+    app.message.get_by_text("'rex.png' cannot be read").wait_for()
     app.reads("1 click")
     app.upload("rex.png", png(np.full((500, 300, 3), (200, 30, 30), np.uint8)))
     app.sees(0.5, 0.5, (200, 30, 30))
