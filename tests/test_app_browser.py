@@ -165,6 +165,27 @@ def test_a_broken_upload_is_a_sentence_and_a_good_one_is_shown(app):
     app.upload("grey.png", png(grey_photo()))  # which the other tests begin with
 
 
+def test_without_the_canvas_two_sliders_say_where(pages):
+    page = pages["lab"].page
+    page.bring_to_front()
+    page.get_by_text("make_app(plain=True)").click()
+    page.keyboard.press("Shift+Enter")
+    page.get_by_role("button", name="Click here").click()
+    plain = page.locator(".petseg-app").filter(has_text="Click here")
+    plain.get_by_text("97 %").wait_for()
+    pixels = """image => {
+        const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
+        canvas.getContext("2d").drawImage(image, 0, 0);
+        return Array.from(canvas.getContext("2d").getImageData(image.naturalWidth / 2 + 60, 256, 1, 1).data);
+    }"""
+    found = [plain.locator("img").nth(i).evaluate(pixels)[:3] for i in (0, 1)]
+    np.testing.assert_allclose(found, [painted("cat", True), DISPLAY_COLOURS[CAT]], atol=4)
+    plain.get_by_role("button", name="Save mask").click()
+    with page.expect_download() as download:
+        plain.get_by_text("Save mask.png").click()
+    assert download.value.suggested_filename == "mask.png"
+
+
 def test_nothing_went_wrong_in_the_browser(pages):
     for page in pages.values():
         assert page.errors == []

@@ -4,13 +4,17 @@ import base64
 import datetime
 import io
 import json
+import os
 import re
 import sys
 import types
 from pathlib import Path
 
+import nbformat
 import numpy as np
+import papermill
 import pytest
+from driving_browser import write_notebook
 from ipywidgets import FileUpload
 from making_prompter import GREY, RADIUS, SIZE, DiscPrompter, grey_photo, make_app
 from making_runs import assert_sentence
@@ -260,3 +264,14 @@ def test_page_is_one_cell_that_makes_the_app():
     (cell,) = [c for c in json.loads((WIDGETS / "app.ipynb").read_text())["cells"] if c["cell_type"] == "code"]
     assert "".join(cell["source"]) == "from petseg_utils.widgets import click_app\n\nclick_app()"
     assert cell["outputs"] == []
+
+
+def test_scripted_clicks_run_headless_and_a_mistake_fails_the_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(WIDGETS.parents[1]), str(Path(__file__).parent)]))
+    write_notebook(tmp_path / "app.ipynb", "from making_prompter import make_app\napp = make_app()\napp",
+                   "app.click(400, 400)\nprint(app.selection.label)", "app.write('kat')")
+    with pytest.raises(papermill.PapermillExecutionError, match="UsageError"):
+        papermill.execute_notebook(tmp_path / "app.ipynb", tmp_path / "run.ipynb", progress_bar=False)
+    cells = nbformat.read(tmp_path / "run.ipynb", 4).cells
+    (printed,) = [cell for cell in cells if "app.click" in cell.source]
+    assert printed.outputs[0]["text"] == "cat\n"

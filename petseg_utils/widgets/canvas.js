@@ -143,7 +143,7 @@ function render({ model, el }) {
     const colours = model.get("colours");
     const cutout = model.get("view") === "cut-out";
     caption.textContent = cutout ? "Cut-out" : "Mask";
-    view.classList.toggle("petseg-nothing", cutout || !region);
+    view.classList.toggle("petseg-cutout", cutout && Boolean(region));
     view.setAttribute("aria-label", region ? `${caption.textContent} of the ${model.get("label")}` : "Nothing selected");
     if (!region) return;
     if (cutout) {

@@ -40,6 +40,8 @@ class Controls:
         self.view = ipywidgets.ToggleButtons(options=[(view.capitalize(), view) for view in VIEWS])
         self.save_mask = ipywidgets.Button(description="Save mask", icon="download", layout=auto)
         self.save_cutout = ipywidgets.Button(description="Save cut-out", icon="download", layout=auto)
+        for first_of_right in (self.opacity, self.save_mask):
+            first_of_right.add_class("petseg-right")
         self.message, self.result = _line("petseg-message"), _line("petseg-result")
 
     def lay_out(self, canvas: ipywidgets.Widget) -> ipywidgets.VBox:
