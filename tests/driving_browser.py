@@ -1,5 +1,6 @@
 """A Chromium, the servers it talks to, and the app on a page of theirs."""
 
+import base64
 import contextlib
 import json
 import os
@@ -122,6 +123,15 @@ class AppPage:
         with self.page.expect_file_chooser() as chooser:
             self.page.locator(".petseg-upload").first.click()
         chooser.value.set_files({"name": name, "mimeType": "image/png", "buffer": content})
+
+    def drop(self, name, content):
+        handle = self.page.evaluate_handle("""([name, content]) => {
+            const bytes = Uint8Array.from(atob(content), letter => letter.charCodeAt(0));
+            const dropped = new DataTransfer();
+            dropped.items.add(new File([bytes], name));
+            return dropped;
+        }""", [name, base64.b64encode(content).decode()])
+        self.photo.dispatch_event("drop", {"dataTransfer": handle})
 
     def sees(self, x, y, colour, picture=".petseg-photo"):
         """Wait until the picture has a colour at a place, give or take what JPEG does."""

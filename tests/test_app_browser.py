@@ -25,8 +25,14 @@ def painted(label, inside):
 
 def png(picture):
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, format="PNG")
+    Image.fromarray(picture).save(file, format="PNG", compress_level=1)
     return file.getvalue()
+
+
+def bring_back_grey(app):
+    """The photo that the other tests begin with."""
+    app.upload("grey.png", png(grey_photo()))
+    app.page.get_by_label("1024 by 512 pixels").wait_for()
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +168,17 @@ def test_a_broken_upload_is_a_sentence_and_a_good_one_is_shown(app):
     app.message.wait_for(state="detached")
     box = app.photo.bounding_box()
     assert box["width"] / box["height"] == pytest.approx(300 / 500, rel=0.01)
-    app.upload("grey.png", png(grey_photo()))  # which the other tests begin with
+    bring_back_grey(app)
+
+
+def test_a_photo_of_more_than_one_message_can_be_dropped(app):
+    noise = png(np.random.default_rng(0).integers(0, 256, (1800, 2000, 3), np.uint8))
+    assert len(noise) > 10 * 2**20
+    app.drop("noise.png", noise)
+    app.page.get_by_label("1024 by 922 pixels").wait_for()
+    app.drop("notes.txt", b"no picture")
+    app.message.get_by_text("'notes.txt' cannot be read").wait_for()
+    bring_back_grey(app)
 
 
 def test_without_the_canvas_two_sliders_say_where(pages):

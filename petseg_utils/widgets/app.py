@@ -1,5 +1,6 @@
 """The app: a session of clicks, the canvas and the controls, brought together."""
 
+import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from IPython.display import display
 
 from petseg_utils.classes import BACKGROUND, CLASS_NAMES
 from petseg_utils.errors import PetsegError
+from petseg_utils.prediction import decode_photo
 from petseg_utils.prompts.selection import Selection
 from petseg_utils.widgets.canvas import ClickCanvas
 from petseg_utils.widgets.controls import Controls
@@ -39,8 +41,8 @@ class ClickApp:
         self._photos = EXAMPLES if photo is None else {_OWN: lambda: photo} | EXAMPLES
         self.session = ClickSession(prompter, self._photos[self._name]())
         self.controls = Controls(list(self._photos))
-        kind: Any = PlainCanvas if plain else ClickCanvas
-        self.canvas = kind(self._clicked, self._answering(self.undo))
+        self.canvas: Any = PlainCanvas(self._clicked) if plain else ClickCanvas(
+            self._clicked, self._answering(self.undo), self._dropped)
         self.widget = self.controls.lay_out(self.canvas)
         self._connect()
         self._show_photo()
@@ -126,6 +128,10 @@ class ClickApp:
         """A click in pixels as shown."""
         scale_x, scale_y = self._scale()
         self._answering(lambda: self.click(x * scale_x, y * scale_y, inside))()
+
+    def _dropped(self, name: str, content: bytes) -> None:
+        """A file that was dropped on the canvas."""
+        self._answering(lambda: self.open_photo(decode_photo(io.BytesIO(content), name), name))()
 
     def _text_entered(self) -> None:
         if self.controls.text.value.strip() != (self.session.now.text or ""):

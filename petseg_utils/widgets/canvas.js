@@ -2,6 +2,7 @@
 // as shown: the canvas itself has the screen's own resolution, so that marks and edges are sharp.
 
 const REST = 0.6; // of the opacity: what is not selected stays easier to see (pictures.py has the same)
+const PART = 4_000_000; // bytes of a dropped file in one message; Jupyter's servers take 10 MB and no more
 const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 function element(parent, tag, className, text = "") {
@@ -93,7 +94,7 @@ function render({ model, el }) {
   stage.dataset.lmSuppressShortcuts = "true"; // else JupyterLab takes Enter and the arrows for its cells
   const photoFigure = element(stage, "figure", "petseg-figure");
   const photo = element(photoFigure, "canvas", "petseg-photo");
-  const hint = element(photoFigure, "div", "petseg-hint", "Click on the pet");
+  const hint = element(photoFigure, "div", "petseg-hint", "Click on the pet, or drop a photo here");
   element(photoFigure, "figcaption", "petseg-caption", "Photo");
   const viewFigure = element(stage, "figure", "petseg-figure");
   const view = element(viewFigure, "canvas", "petseg-view");
@@ -182,6 +183,15 @@ function render({ model, el }) {
     model.send({ kind: "click", x, y, inside: model.get("inside") && !event.shiftKey });
   }
 
+  async function sendFile(file) {
+    const content = await file.arrayBuffer();
+    const parts = Math.max(1, Math.ceil(content.byteLength / PART));
+    for (let part = 0; part < parts; part++) {
+      const bytes = content.slice(part * PART, (part + 1) * PART);
+      model.send({ kind: "file", name: file.name, part, parts }, undefined, [bytes]);
+    }
+  }
+
   function press(event) {
     const [width, height] = model.get("size");
     if (event.key in KEYS) {
@@ -219,6 +229,17 @@ function render({ model, el }) {
   listen(photo, "blur", () => {
     cross = null;
     paint();
+  });
+  listen(stage, "dragover", (event) => {
+    event.preventDefault(); // or nothing may be dropped here
+    stage.classList.add("petseg-dropping");
+  });
+  listen(stage, "dragleave", () => stage.classList.remove("petseg-dropping"));
+  listen(stage, "drop", (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    stage.classList.remove("petseg-dropping");
+    if (event.dataTransfer.files.length) sendFile(event.dataTransfer.files[0]);
   });
   listen(stage, "mousedown", (event) => event.stopPropagation()); // JupyterLab takes shift-clicks for its cells
 

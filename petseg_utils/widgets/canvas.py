@@ -42,21 +42,30 @@ class ClickCanvas(anywidget.AnyWidget):
     view = traitlets.Enum(VIEWS, VIEWS[0]).tag(sync=True)
     busy = traitlets.Bool(False).tag(sync=True)
 
-    def __init__(self, on_click: Callable[[float, float, bool], None], on_undo: Callable[[], None]):
+    def __init__(self, on_click: Callable[[float, float, bool], None], on_undo: Callable[[], None],
+                 on_file: Callable[[str, bytes], None]):
         """
         Args:
             on_click: gets x and y in pixels of the photo as shown, and whether the click is in.
             on_undo: what Ctrl+Z on the canvas does.
+            on_file: gets name and content of a file that is dropped on the canvas.
         """
         super().__init__()
-        self._on_click, self._on_undo = on_click, on_undo
+        self._on_click, self._on_undo, self._on_file = on_click, on_undo, on_file
+        self._parts: list[bytes] = []
         self.on_msg(self._receive)
 
-    def _receive(self, _: Any, message: dict[str, Any], __: Any) -> None:
+    def _receive(self, _: Any, message: dict[str, Any], buffers: Sequence[Any]) -> None:
         if message["kind"] == "click":
             self._on_click(message["x"], message["y"], message["inside"])
         elif message["kind"] == "undo":
             self._on_undo()
+        elif message["kind"] == "file":
+            # Jupyter's servers hang up at messages of more than 10 MB, without a word.
+            self._parts = [*(self._parts if message["part"] else []), bytes(buffers[0])]
+            if message["part"] == message["parts"] - 1:
+                content, self._parts = b"".join(self._parts), []
+                self._on_file(message["name"], content)
 
     def show_photo(self, shown: np.ndarray) -> None:
         """Show another photo, uint8 (H, W, 3), and nothing selected."""

@@ -25,7 +25,8 @@ class Controls:
         auto = ipywidgets.Layout(width="auto")
         self.photo = ipywidgets.Dropdown(options=photos, description="Photo", style={"description_width": "auto"},
                                          layout=ipywidgets.Layout(width="220px"))
-        self.upload = ipywidgets.FileUpload(accept="image/*", multiple=False, description="Your photo", layout=auto)
+        self.upload = ipywidgets.FileUpload(accept="image/*", multiple=False, description="Your photo", layout=auto,
+                                             tooltip="up to 10 MB; a larger one can be dropped on the picture")
         self.upload.add_class("petseg-upload")
         self.sign = ipywidgets.ToggleButtons(options=[("+ Click in", True), ("− Click out", False)],
                                              tooltips=["A click adds what is under it",

@@ -17,14 +17,14 @@ _ARM = 12  # of cross and marks, in pixels as shown
 
 
 class PlainCanvas(ipywidgets.VBox):
-    """Stands in for :class:`petseg_utils.widgets.canvas.ClickCanvas`: the same attributes and methods."""
+    """Stands in for :class:`petseg_utils.widgets.canvas.ClickCanvas`: the same attributes and ways to show."""
 
     opacity = traitlets.Float(0.5)
     inside = traitlets.Bool(True)
     view = traitlets.Enum(VIEWS, VIEWS[0])
     busy = traitlets.Bool(False)
 
-    def __init__(self, on_click: Callable[[float, float, bool], None], on_undo: Callable[[], None]):
+    def __init__(self, on_click: Callable[[float, float, bool], None]):
         wide = ipywidgets.Layout(flex="1 1 280px", width="auto", min_width="0", object_fit="contain")
         self._left, self._right = ipywidgets.Image(layout=wide), ipywidgets.Image(layout=wide)
         self.x, self.y = (ipywidgets.FloatSlider(description=name, step=1, readout_format=".0f",
