@@ -4,10 +4,14 @@ BIN := .venv/bin
 READY := .venv/.ready
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-.PHONY: study test lint notebooks bench clean
+.PHONY: study app test lint notebooks bench clean
 
 study: $(READY)  ## the whole study on the embedded synthetic pets (ARGS="--only 02" and the like are passed on)
 	$(BIN)/petseg study --profile quick $(ARGS)
+
+app: $(READY)  ## click on a photo, see the mask: opens a page in the browser (ARGS="--no-browser" and the like)
+	$(BIN)/voila petseg_utils/widgets/app.ipynb --port 8866 \
+		--Voila.tornado_settings="{'websocket_max_message_size': 104857600}" $(ARGS)
 
 test: $(READY) lint  ## all tests; nbval runs the notebooks and compares the cells tagged nbval-check-output
 	PETSEG_PROFILE=smoke PETSEG_ROOT=$$(mktemp -d) $(BIN)/pytest tests notebooks --nbval-lax $(ARGS)

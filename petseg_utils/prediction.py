@@ -1,5 +1,6 @@
 """Masks of anybody's photos: from a file to probabilities at the photo's own size, and to pictures one can use."""
 
+import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import nn
 from tqdm import tqdm
 
@@ -97,16 +98,22 @@ def find_photos(paths: Iterable[Path]) -> list[Path]:
 
 
 def open_photo(path: Path) -> np.ndarray:
-    """A photo as uint8 (H, W, 3) RGB, upright, or :class:`DataError` if the file is none.
+    """A photo as uint8 (H, W, 3) RGB, upright, or :class:`DataError` if the file is none; see :func:`decode_photo`."""
+    return decode_photo(path, str(path))
+
+
+def decode_photo(source: Path | io.BytesIO, name: str) -> np.ndarray:
+    """A photo as uint8 (H, W, 3) RGB, upright, or :class:`DataError` if ``source`` is none; ``name`` is what it calls
+    the photo.
 
     A phone stores its photos as the sensor lay and notes how to turn them. We turn them here, and not where a data set
     is read: there the masks follow the stored pixels. What is transparent becomes white, as viewers show it; 16 bits a
     channel become 8.
     """
-    if path.suffix.lower() in APPLE_SUFFIXES:
-        raise DataError(f"photo {str(path)!r} is in Apple's HEIC format, which cannot be read here: export it as JPEG")
+    if Path(name).suffix.lower() in APPLE_SUFFIXES:
+        raise DataError(f"photo {name!r} is in Apple's HEIC format, which cannot be read here: export it as JPEG")
     try:
-        with Image.open(path) as picture:
+        with Image.open(source) as picture:
             upright = ImageOps.exif_transpose(picture)
             if upright.mode.startswith("I") or upright.mode == "F":
                 return _from_deep_grey(np.asarray(upright))
@@ -115,8 +122,9 @@ def open_photo(path: Path) -> np.ndarray:
                 upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
             return np.asarray(upright.convert("RGB"))
     except BAD_PICTURE as error:
-        raise DataError(f"photo {str(path)!r} cannot be read ({' '.join(str(error).split())}): give a JPEG or PNG "
-                        "file") from None
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "no known picture format" if unknown else " ".join(str(error).split())
+        raise DataError(f"photo {name!r} cannot be read ({reason}): give a JPEG or PNG file") from None
 
 
 def _from_deep_grey(values: np.ndarray) -> np.ndarray:
