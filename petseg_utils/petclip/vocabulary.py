@@ -34,7 +34,7 @@ def check_words(text: str, known: frozenset[str]) -> None:
         raise UsageError(f"the text {text!r} has no word in it: write what is to be found, such as 'dog'")
     for word in words:
         if word not in known:
-            near = difflib.get_close_matches(word, sorted(known), n=3, cutoff=0.6) or ["cat", "dog", "background"]
+            near = difflib.get_close_matches(word, sorted(known), n=3, cutoff=0.65) or ["cat", "dog", "background"]
             raise UsageError(f"the word {word!r} was not in the captions that the text side learned from: try "
                              f"{', '.join(near)}")
 
