@@ -179,7 +179,7 @@ def test_buttons_do_what_their_names_say(app):
 def test_canvas_messages_prompt(monkeypatch):
     app, sent = make_app(), []
     monkeypatch.setattr(app.canvas, "send", lambda *message: sent.append(message))
-    app.canvas._receive(None, {"kind": "click", "x": 256, "y": 256, "inside": False}, [])
+    app.canvas._receive(None, {"kind": "click", "x": 256, "y": 256, "shift": True}, [])
     assert app.clicks == ((400.0, 400.0, False),) and app.canvas.clicks == [[256.0, 256.0, False]]
     app.canvas._receive(None, {"kind": "undo"}, [])
     assert app.clicks == ()
