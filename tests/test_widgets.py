@@ -190,6 +190,13 @@ def test_canvas_messages_prompt(monkeypatch):
     assert opened(app.canvas.region)[256, 256].tolist() == [255, 255]
 
 
+def test_only_the_canvas_says_what_to_do_without_it():
+    def says(app):
+        return any("plain=True" in str(getattr(part, "value", "")) for part in app.widget.children)
+
+    assert says(make_app()) and not says(make_app(plain=True))
+
+
 def test_plain_path_clicks_with_sliders_and_offers_files_as_links():
     app = make_app(plain=True)
     app.canvas.x.value, app.canvas.y.value = 256, 256
