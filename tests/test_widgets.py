@@ -179,7 +179,7 @@ def test_buttons_do_what_their_names_say(app):
 def test_canvas_messages_prompt(monkeypatch):
     app, sent = make_app(), []
     monkeypatch.setattr(app.canvas, "send", lambda *message: sent.append(message))
-    app.canvas._receive(None, {"kind": "click", "x": 256, "y": 256, "inside": False}, [])
+    app.canvas._receive(None, {"kind": "click", "x": 256, "y": 256, "shift": True}, [])
     assert app.clicks == ((400.0, 400.0, False),) and app.canvas.clicks == [[256.0, 256.0, False]]
     app.canvas._receive(None, {"kind": "undo"}, [])
     assert app.clicks == ()
@@ -188,6 +188,13 @@ def test_canvas_messages_prompt(monkeypatch):
     ((message, (content,)),) = sent
     assert message == {"kind": "save", "name": "mask.png"} and opened(content).shape == (*SIZE, 3)
     assert opened(app.canvas.region)[256, 256].tolist() == [255, 255]
+
+
+def test_only_the_canvas_says_what_to_do_without_it():
+    def says(app):
+        return any("plain=True" in str(getattr(part, "value", "")) for part in app.widget.children)
+
+    assert says(make_app()) and not says(make_app(plain=True))
 
 
 def test_plain_path_clicks_with_sliders_and_offers_files_as_links():

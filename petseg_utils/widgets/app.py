@@ -43,7 +43,7 @@ class ClickApp:
         self.controls = Controls(list(self._photos))
         self.canvas: Any = PlainCanvas(self._clicked) if plain else ClickCanvas(
             self._clicked, self._answering(self.undo), self._dropped)
-        self.widget = self.controls.lay_out(self.canvas)
+        self.widget = self.controls.lay_out(self.canvas, plain=plain)
         self._connect()
         self._show_photo()
 

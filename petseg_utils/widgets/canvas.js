@@ -180,7 +180,7 @@ function render({ model, el }) {
   }
 
   function send(x, y, event) {
-    model.send({ kind: "click", x, y, inside: model.get("inside") && !event.shiftKey });
+    model.send({ kind: "click", x, y, shift: event.shiftKey });
   }
 
   async function sendFile(file) {

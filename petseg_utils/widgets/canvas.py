@@ -38,7 +38,7 @@ class ClickCanvas(anywidget.AnyWidget):
     label = traitlets.Unicode(CLASS_NAMES[BACKGROUND]).tag(sync=True)
     colours = traitlets.Dict({name: class_colour(name) for name in CLASS_NAMES}).tag(sync=True)
     opacity = traitlets.Float(0.5).tag(sync=True)
-    inside = traitlets.Bool(True).tag(sync=True)
+    inside = traitlets.Bool(True)  # not the browser's: a quick click would come with what was chosen before
     view = traitlets.Enum(VIEWS, VIEWS[0]).tag(sync=True)
     busy = traitlets.Bool(False).tag(sync=True)
 
@@ -57,7 +57,7 @@ class ClickCanvas(anywidget.AnyWidget):
 
     def _receive(self, _: Any, message: dict[str, Any], buffers: Sequence[Any]) -> None:
         if message["kind"] == "click":
-            self._on_click(message["x"], message["y"], message["inside"])
+            self._on_click(message["x"], message["y"], self.inside and not message["shift"])
         elif message["kind"] == "undo":
             self._on_undo()
         elif message["kind"] == "file":

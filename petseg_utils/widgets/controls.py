@@ -45,9 +45,9 @@ class Controls:
             first_of_right.add_class("petseg-right")
         self.message, self.result = _line("petseg-message"), _line("petseg-result")
 
-    def lay_out(self, canvas: ipywidgets.Widget) -> ipywidgets.VBox:
-        """The whole app, with the pictures in it."""
-        instead = _line("petseg-instead", _INSTEAD)
+    def lay_out(self, canvas: ipywidgets.Widget, *, plain: bool) -> ipywidgets.VBox:
+        """The whole app, with the pictures in it; unless they are the plain ones, it says what to do without them."""
+        instead = [] if plain else [_line("petseg-instead", _INSTEAD)]
         legend = _line("petseg-legend", "".join(f'<span><i style="background: {class_colour(name)}"></i>{name}</span>'
                                                 for name in CLASS_NAMES))
         app = ipywidgets.VBox([
@@ -56,7 +56,7 @@ class Controls:
             _row(self.sign, self.undo, self.reset, self.text),
             self.message,
             canvas,
-            instead,
+            *instead,
             self.result,
             _row(legend, self.save_mask, self.save_cutout),
         ])
