@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 from driving_browser import PATIENCE, AppPage, find_chromium, serving, wait_for, write_notebook
-from making_prompter import GREY, RADIUS, SIZE, grey_photo
+from making_app import GREY, RADIUS, SIZE, grey_photo
 from PIL import Image
 
 from petseg_utils.classes import BACKGROUND, CAT, DISPLAY_COLOURS, DOG
@@ -46,7 +46,7 @@ def browser():
 def pages(browser, tmp_path_factory):
     """JupyterLab with both cells run, and the page; both servers start while the other one does."""
     lab_folder, voila_folder = tmp_path_factory.mktemp("lab"), tmp_path_factory.mktemp("voila")
-    app, plain = "from making_prompter import make_app\nmake_app()", "make_app(plain=True)"
+    app, plain = "from making_app import make_app\nmake_app()", "make_app(plain=True)"
     write_notebook(lab_folder / "app.ipynb", app, plain)
     write_notebook(voila_folder / "app.ipynb", app)
     context = browser.new_context(viewport={"width": 1280, "height": 1000}, has_touch=True)

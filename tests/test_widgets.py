@@ -16,7 +16,7 @@ import papermill
 import pytest
 from driving_browser import write_notebook
 from ipywidgets import FileUpload
-from making_prompter import GREY, RADIUS, SIZE, DiscPrompter, grey_photo, make_app
+from making_app import GREY, RADIUS, SIZE, DiscPrompter, grey_photo, make_app
 from making_runs import assert_sentence
 from PIL import Image
 
@@ -275,7 +275,7 @@ def test_page_is_one_cell_that_makes_the_app():
 
 def test_scripted_clicks_run_headless_and_a_mistake_fails_the_run(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(WIDGETS.parents[1]), str(Path(__file__).parent)]))
-    write_notebook(tmp_path / "app.ipynb", "from making_prompter import make_app\napp = make_app()\napp",
+    write_notebook(tmp_path / "app.ipynb", "from making_app import make_app\napp = make_app()\napp",
                    "app.click(400, 400)\nprint(app.selection.label)", "app.write('kat')")
     with pytest.raises(papermill.PapermillExecutionError, match="UsageError"):
         papermill.execute_notebook(tmp_path / "app.ipynb", tmp_path / "run.ipynb", progress_bar=False)
