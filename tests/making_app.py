@@ -36,7 +36,7 @@ class DiscPrompter:
             disc = (columns - x) ** 2 + (rows - y) ** 2 <= RADIUS**2
             mask = mask | disc if inside else mask & ~disc
         label = text or ("cat" if sum(labels) == 1 else "dog")
-        return Selection(mask, mask.astype(np.float32), label, 0.97, np.zeros((3, *self.size), np.float32))
+        return Selection(mask, mask.astype(np.float32), label, 0.97, np.zeros((2, 3), np.float32))
 
 
 def grey_photo():

@@ -175,9 +175,9 @@ def test_no_pet_found_is_said(few, tmp_path, image, monkeypatch):
 def test_a_selected_region_is_cut_out_whatever_its_class(tmp_path, image):
     region = np.zeros((50, 80), bool)
     region[10:20, 30:60] = True
-    classes = np.full((3, 50, 80), 1 / 3, np.float32)
+    parts = np.full((2, 3), 1 / 3, np.float32)
     for label, code in (("background", 0), ("cat", 1)):
-        prediction = predict_region(Selection(region, region.astype(np.float32), label, 0.9, classes))
+        prediction = predict_region(Selection(region, region.astype(np.float32), label, 0.9, parts))
         row = write_prediction(tmp_path, label, image, prediction)
         cutout = np.asarray(Image.open(tmp_path / f"{label}-cutout.png"))
         assert row["label"] == label and np.array_equal(cutout[..., 3] == 255, region)

@@ -166,10 +166,10 @@ def test_wrong_photos_and_wrong_orders_are_refused(picture):
 def test_a_photo_cut_in_two_by_hand():
     region = torch.tensor([[1.0, 1.0, 0.0, 0.0]])
     classes = torch.tensor([[[0.0, 0.2, 1.0, 0.8]], [[0.6, 0.8, 0.0, 0.2]], [[0.4, 0.0, 0.0, 0.0]]])
-    inside, outside = label_region(region, classes)
+    inside, outside = parts = label_region(region, classes)
     torch.testing.assert_close(inside, torch.tensor([0.1, 0.7, 0.2]), atol=1e-5, rtol=0)
     torch.testing.assert_close(outside, torch.tensor([0.9, 0.1, 0.0]), atol=1e-5, rtol=0)
-    cut = cut_in_two(region, classes)
+    cut = cut_in_two(region, parts)
     assert cut.argmax(0).tolist() == [[1, 1, 0, 0]], "one class a part, though the first pixel alone is undecided"
     assert name_region(region, classes) == ("cat", pytest.approx(0.7, abs=1e-5))
     assert name_region(torch.zeros(1, 4), classes)[0] == "background"

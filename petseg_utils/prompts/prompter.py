@@ -18,7 +18,7 @@ from petseg_utils.errors import UsageError
 from petseg_utils.evaluation import resize_logits
 from petseg_utils.precision import Precision
 from petseg_utils.prompts.heatmap import heat_map
-from petseg_utils.prompts.selection import Selection, compose, cut_in_two, name_region
+from petseg_utils.prompts.selection import Selection, compose, label_region, name_region
 from petseg_utils.prompts.text import TextPrompts
 
 _EDGE = 1e-4  # probabilities are kept so far from 0 and 1 where they become logits
@@ -113,11 +113,11 @@ class Prompter:
 
     def _at_photo_size(self, answer: _Answer) -> Selection:
         assert self._size is not None
-        logits = resize_logits(torch.cat([answer.region[None], answer.classes]), self._size).float()
-        region, classes = logits[0].sigmoid(), logits[1:]
-        label, score = name_region(region, classes)
-        probabilities = region.cpu().numpy()
-        return Selection(probabilities > 0.5, probabilities, label, score, cut_in_two(region, classes).cpu().numpy())
+        small = answer.region.float().sigmoid()
+        label, score = name_region(small, answer.classes)
+        parts = label_region(small, answer.classes).cpu().numpy()
+        region = resize_logits(answer.region[None].float(), self._size)[0].sigmoid().cpu().numpy()
+        return Selection(region > 0.5, region, label, score, parts)
 
     def _clicks(self, points: Any, labels: Any) -> list[_Click]:
         assert self._size is not None

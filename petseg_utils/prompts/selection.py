@@ -26,14 +26,20 @@ class Selection:
         probabilities: float32 (H, W) in [0, 1], of belonging to it.
         label: the region's class: ``background``, ``cat`` or ``dog``.
         score: the class's probability, in [0, 1].
-        classes: float32 (3, H, W), probabilities of background, cat and dog once the region is known.
+        parts: float32 (2, 3), mean class probabilities in the region and outside of it.
     """
 
     mask: np.ndarray
     probabilities: np.ndarray
     label: str
     score: float
-    classes: np.ndarray
+    parts: np.ndarray
+
+    @property
+    def classes(self) -> np.ndarray:
+        """Probabilities of background, cat and dog once the region is known, float32 (3, H, W); computed when asked
+        for, since a large photo has many pixels."""
+        return cut_in_two(self.probabilities, self.parts)
 
 
 def label_region(region: Tensor, classes: Tensor) -> Tensor:
@@ -47,11 +53,15 @@ def label_region(region: Tensor, classes: Tensor) -> Tensor:
     return (weights @ classes.flatten(1).T + _LEAST / NUM_CLASSES) / (weights.sum(1, keepdim=True) + _LEAST)
 
 
-def cut_in_two(region: Tensor, classes: Tensor) -> Tensor:
+def cut_in_two(region: Any, parts: Any) -> Any:
     """Class probabilities float (3, H, W) once the region is known: ``r c_in + (1 - r) c_out``, where r is a pixel's
-    probability of belonging to the region and c_in, c_out are :func:`label_region`'s means. A pet has one class, not a
-    cat's head on a dog's body."""
-    inside, outside = label_region(region, classes)
+    probability of belonging to the region. A pet has one class, not a cat's head on a dog's body.
+
+    Args:
+        region: tensor or array, float (H, W) in [0, 1].
+        parts: of the same kind, float (2, 3), c_in and c_out: see :func:`label_region`.
+    """
+    inside, outside = parts
     return region * inside[:, None, None] + (1 - region) * outside[:, None, None]
 
 
@@ -72,7 +82,3 @@ def name_region(region: Tensor, classes: Tensor) -> tuple[str, float]:
     inside = label_region((region > 0.5).to(region.dtype), classes)[0]
     code = int(inside.argmax())
     return CLASS_NAMES[code], float(inside[code])
-
-
-def to_numpy(tensor: Tensor) -> Any:
-    return tensor.float().cpu().numpy()
