@@ -7,6 +7,7 @@ import pytest
 
 from petseg_utils import plots
 from petseg_utils.plots.maps import ERROR_COLOURS
+from petseg_utils.prompts.simulator import Click
 
 
 @pytest.fixture(autouse=True)
@@ -98,3 +99,27 @@ def test_losses_are_drawn_solid_in_training_and_dashed_in_validation():
     assert [(line.get_linestyle(), list(line.get_ydata())) for line in axes.lines] == [
         ("-", [0.4, 0.2]), ("--", [0.5, 0.3])]
     assert axes.get_yscale() == "log" and axes.get_ylabel() == "mean squared error"
+
+
+def test_clicks_are_drawn_where_they_are_and_numbered():
+    clicks = [Click(3.5, 2.5, True), Click(7.5, 1.5, False)]
+    figure = plots.click_grid([[(np.zeros((10, 12, 3), np.uint8), clicks)], []], ["photo", "more"], row_titles=["a", "b"])
+    first = figure.axes[0]
+    assert {tuple(line.get_xydata()[0]) for line in first.lines} == {(3, 2), (7, 1)}
+    assert {"1", "2"} <= {text.get_text() for text in first.texts}
+    assert not any(axes.lines for axes in figure.axes[1:])
+
+
+def test_dialogues_are_means_over_the_photos_that_have_one():
+    ious = np.array([[0.5, 0.9, 0.9], [0.7, 0.7, 0.9], [np.nan] * 3])
+    (axes,) = plots.plot_dialogues({"ours": ious}).axes
+    line = next(line for line in axes.lines if line.get_label() == "ours")
+    np.testing.assert_allclose(line.get_xydata(), [[1, 0.6], [2, 0.8], [3, 0.9]])
+
+
+def test_prompts_have_a_marker_for_each_kind_that_was_measured():
+    rows = [{"variant": "ours", "split": "test", "metric": "iou", "class": "pet", "prompt": prompt, "value": value,
+             "ci_low": value - 0.1, "ci_high": value + 0.1} for prompt, value in (("centre", 0.8), ("text", 0.6))]
+    figure = plots.plot_prompts(pd.DataFrame(rows))
+    drawn = {float(line.get_xdata()[0]) for line in figure.axes[0].lines if len(line.get_xdata()) == 1}
+    assert {0.8, 0.6} <= drawn
