@@ -99,7 +99,7 @@ class Study:
         if model in FROZEN_ENCODER_NAMES:
             encoder = changes.get("encoder", s.encoder)
             plain |= {"encoder": encoder, "encoder_weights": self._encoder_facts(encoder)[0], "frozen": True,
-                      "epochs": s.decoder_epochs}
+                      "epochs": s.prompt_epochs if model in PROMPT_NAMES else s.decoder_epochs}
             if changes.get("augmentation", "none") != "none":
                 plain["views"] = s.views
         return RunSpec(**(plain | changes))

@@ -181,15 +181,14 @@ def prompt_specs(study: Study) -> dict[str, RunSpec]:
     """The prompt models of notebook 05: the report's and ours on the settings' encoder, and the UNet; in the large
     profiles also the report's that goes on from the decoder of notebook 04."""
     label = encoder_label(study.settings)
-    plain = {"augmentation": "five", "epochs": study.settings.prompt_epochs}
     specs = {
-        f"{label}, prompt-clip": study.spec("prompt-clip", **plain),
+        f"{label}, prompt-clip": study.spec("prompt-clip", augmentation="five"),
         "prompt-unet": study.spec("prompt-unet", augmentation="five"),
-        f"{label}, prompt": study.spec("prompt", **plain),
+        f"{label}, prompt": study.spec("prompt", augmentation="five"),
     }
     if study.settings.rows != "families":
         specs[f"{label}, prompt-clip, from notebook 04"] = study.spec(
-            "prompt-clip", **plain, start=clip_specs(study)[f"{label}, report"].run_name)
+            "prompt-clip", augmentation="five", start=clip_specs(study)[f"{label}, report"].run_name)
     return specs
 
 

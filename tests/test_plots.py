@@ -103,7 +103,8 @@ def test_losses_are_drawn_solid_in_training_and_dashed_in_validation():
 
 def test_clicks_are_drawn_where_they_are_and_numbered():
     clicks = [Click(3.5, 2.5, True), Click(7.5, 1.5, False)]
-    figure = plots.click_grid([[(np.zeros((10, 12, 3), np.uint8), clicks)], []], ["photo", "more"], row_titles=["a", "b"])
+    rows = [[(np.zeros((10, 12, 3), np.uint8), clicks)], []]
+    figure = plots.click_grid(rows, ["photo", "more"], row_titles=["a", "b"])
     first = figure.axes[0]
     assert {tuple(line.get_xydata()[0]) for line in first.lines} == {(3, 2), (7, 1)}
     assert {"1", "2"} <= {text.get_text() for text in first.texts}
