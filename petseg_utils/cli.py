@@ -133,7 +133,7 @@ def study(profile: str, dataset: str | None, data_root: str | None, allow_defect
 @main.command()
 @click.argument("model")
 @_data_options
-@click.option("--augmentation", default="five", show_default=True, help="none or five.")
+@click.option("--augmentation", default="five", show_default=True, help="none, five or zoomed.")
 @_set_option
 @click.argument("more", nargs=-1, metavar="")
 def train(model: str, profile: str, dataset: str | None, data_root: str | None, allow_defects: bool, augmentation: str,

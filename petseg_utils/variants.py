@@ -179,7 +179,8 @@ def _clip(study: Study, decoder: str, *, options: dict[str, Any] | None = None, 
 
 def prompt_specs(study: Study) -> dict[str, RunSpec]:
     """The prompt models of notebook 05: the report's and ours on the settings' encoder, and the UNet; in the large
-    profiles also the report's that goes on from the decoder of notebook 04."""
+    profiles also ours with close-ups among its training photos, as it is shipped, and the report's that goes on from the
+    decoder of notebook 04."""
     label = encoder_label(study.settings)
     specs = {
         f"{label}, prompt-clip": study.spec("prompt-clip", augmentation="five"),
@@ -187,6 +188,7 @@ def prompt_specs(study: Study) -> dict[str, RunSpec]:
         f"{label}, prompt": study.spec("prompt", augmentation="five"),
     }
     if study.settings.rows != "families":
+        specs[f"{label}, prompt, zoomed"] = study.spec("prompt", augmentation="zoomed")
         specs[f"{label}, prompt-clip, from notebook 04"] = study.spec(
             "prompt-clip", augmentation="five", start=clip_specs(study)[f"{label}, report"].run_name)
     return specs

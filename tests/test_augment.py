@@ -79,12 +79,13 @@ def test_all_of_an_unmoved_mask_is_kept(five):
 COLOURS = np.array([(20, 20, 20), (230, 30, 30), (30, 230, 30), (240, 240, 240)], np.uint8)
 
 
-def test_masks_follow_their_photos(five):
+@pytest.mark.parametrize(("name", "zooms"), [("five", []), ("zoomed", ["Affine"])])
+def test_masks_follow_their_photos(name, zooms):
     """A photo painted from its mask, augmented: each pixel's nearest colour is the mask's code."""
     # Only what moves pixels: colours that jitter cannot be compared. The chain's own transforms, not copies of them.
-    moving = [t for t in five._compose.transforms if isinstance(t, A.DualTransform)]
-    assert [type(t).__name__ for t in moving] == ["HorizontalFlip", "Affine", "GridDistortion"]
-    augmentation = Augmentation("five")
+    augmentation = Augmentation(name)
+    moving = [t for t in augmentation._compose.transforms if isinstance(t, A.DualTransform)]
+    assert [type(t).__name__ for t in moving] == [*zooms, "HorizontalFlip", "Affine", "GridDistortion"]
     augmentation._compose = A.Compose(moving)
     agreements, moved = [], 0
     for key in KEYS:
@@ -119,6 +120,15 @@ def test_the_five_are_drawn_independently_of_each_other(five):
     assert 0.03 < (~applied.any(axis=1)).mean() < 0.11  # untouched: 6.8 % are to be expected
 
 
+def test_close_ups_show_parts_of_the_photo_larger():
+    zoomed, shares = Augmentation("zoomed"), []
+    half = np.zeros((SIZE, SIZE), np.uint8)
+    half[SIZE // 2 - 4 : SIZE // 2 + 4, SIZE // 2 - 4 : SIZE // 2 + 4] = 1  # a small pet in the middle
+    for key in KEYS:
+        shares.append((zoomed(IMAGE, half, key)[1] == 1).mean() / (half == 1).mean())
+    assert max(shares) > 3 and np.mean(np.array(shares) > 1.5) > 0.2
+
+
 def test_none_changes_nothing():
     image, mask = Augmentation("none")(IMAGE, MASK, (0, 0, 0))
     np.testing.assert_array_equal(image, IMAGE)
@@ -128,7 +138,7 @@ def test_none_changes_nothing():
 def test_an_unknown_name_is_refused_with_the_ones_there_are():
     with pytest.raises(UsageError, match=r"'heavy'.*none, five") as caught:
         Augmentation("heavy")
-    assert caught.value.exit_code == 2 and AUGMENTATION_NAMES == ("none", "five")
+    assert caught.value.exit_code == 2 and AUGMENTATION_NAMES == ("none", "five", "zoomed")
 
 
 # ------------------------------------------------------------------- why: what albumentations does by itself

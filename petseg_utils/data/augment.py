@@ -1,4 +1,4 @@
-"""The study's five training augmentations, through albumentations.
+"""The study's training augmentations, through albumentations: five of them, and close-ups for photos from anywhere.
 
 Every pixel that an augmentation invents is marked 255 in the mask (``fill_mask``): albumentations' default, 0, would
 teach the model that the grey corner of a rotated photo is background.
@@ -26,7 +26,16 @@ def _five() -> list[A.BasicTransform]:
     ]
 
 
-_AUGMENTATIONS = {"none": list, "five": _five}
+def _zoomed() -> list[A.BasicTransform]:
+    """The five, and close-ups: people photograph faces, the data set shows whole pets."""
+    return [
+        A.Affine(scale=(1.2, 2.6), translate_percent=(-0.3, 0.3), fill_mask=IGNORE, interpolation=cv2.INTER_LINEAR,
+                 mask_interpolation=cv2.INTER_NEAREST, p=0.5),
+        *_five(),
+    ]
+
+
+_AUGMENTATIONS = {"none": list, "five": _five, "zoomed": _zoomed}
 AUGMENTATION_NAMES = tuple(_AUGMENTATIONS)
 
 
@@ -39,7 +48,7 @@ class Augmentation:
     throw the same dice (two photos of five would escape all five, and none would only be flipped).
 
     Args:
-        name: ``none`` or ``five``.
+        name: ``none``, ``five`` or ``zoomed``.
     """
 
     def __init__(self, name: str):

@@ -48,7 +48,7 @@ class RunSpec:
         options: the model's own options, such as ``width``.
         recipe: a name of :data:`petseg_utils.training.recipes.RECIPES`.
         learning_rate, class_weights: instead of the recipe's.
-        augmentation: ``none`` or ``five``.
+        augmentation: ``none``, ``five`` or ``zoomed``.
         border: the border policy in training.
         batch_size: photos in a step.
         seed: of the weights, the order and the augmentations.
