@@ -179,8 +179,8 @@ def _clip(study: Study, decoder: str, *, options: dict[str, Any] | None = None, 
 
 def prompt_specs(study: Study) -> dict[str, RunSpec]:
     """The prompt models of notebook 05: the report's and ours on the settings' encoder, and the UNet; in the large
-    profiles also ours with close-ups among its training photos, as it is shipped, and the report's that goes on from the
-    decoder of notebook 04."""
+    profiles also ours with close-ups among its training photos, and the report's that goes on from the decoder of
+    notebook 04."""
     label = encoder_label(study.settings)
     specs = {
         f"{label}, prompt-clip": study.spec("prompt-clip", augmentation="five"),

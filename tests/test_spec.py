@@ -17,9 +17,11 @@ OTHERS = {
 }
 # Fields that came after names were pinned, and the model that knows them.
 LATER = {"class_weights": (0.1, 1.0, 1.0), "task": "reconstruction", "encoder": "ae-unet-0123456789", "frozen": True,
-         "label_fraction": 0.5, "encoder_weights": "0123456789abcdef", "views": 4, "teacher": "timm:resnet18"}
+         "label_fraction": 0.5, "encoder_weights": "0123456789abcdef", "views": 4, "teacher": "timm:resnet18", "start": "clip-0123456789"}
 WITH_ENCODER = dataclasses.replace(PLAIN, model="ae-unet")
 WITH_CAPTIONS = dataclasses.replace(PLAIN, model="petclip", task="captions")
+WITH_PROMPTS = dataclasses.replace(PLAIN, model="prompt-clip", task="prompt", encoder="petclip-mini")
+BASES = {"teacher": WITH_CAPTIONS, "start": WITH_PROMPTS}
 
 
 def test_the_name_is_pinned():
@@ -30,11 +32,11 @@ def test_the_name_is_pinned():
 
 
 def test_every_field_changes_the_name():
-    names = {PLAIN.run_name, WITH_ENCODER.run_name, WITH_CAPTIONS.run_name}
+    names = {PLAIN.run_name, WITH_ENCODER.run_name, WITH_CAPTIONS.run_name, WITH_PROMPTS.run_name}
     for field in dataclasses.fields(RunSpec):
-        base = WITH_CAPTIONS if field.name == "teacher" else WITH_ENCODER if field.name in LATER else PLAIN
+        base = BASES.get(field.name, WITH_ENCODER if field.name in LATER else PLAIN)
         names.add(dataclasses.replace(base, **{field.name: (OTHERS | LATER)[field.name]}).run_name)
-    assert len(names) == 3 + len(OTHERS | LATER)
+    assert len(names) == 4 + len(OTHERS | LATER)
 
 
 def test_an_options_value_changes_the_name_but_its_order_does_not():
