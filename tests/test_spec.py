@@ -17,7 +17,8 @@ OTHERS = {
 }
 # Fields that came after names were pinned, and the model that knows them.
 LATER = {"class_weights": (0.1, 1.0, 1.0), "task": "reconstruction", "encoder": "ae-unet-0123456789", "frozen": True,
-         "label_fraction": 0.5, "encoder_weights": "0123456789abcdef", "views": 4, "teacher": "timm:resnet18", "start": "clip-0123456789"}
+         "label_fraction": 0.5, "encoder_weights": "0123456789abcdef", "views": 4, "teacher": "timm:resnet18",
+         "start": "clip-0123456789"}
 WITH_ENCODER = dataclasses.replace(PLAIN, model="ae-unet")
 WITH_CAPTIONS = dataclasses.replace(PLAIN, model="petclip", task="captions")
 WITH_PROMPTS = dataclasses.replace(PLAIN, model="prompt-clip", task="prompt", encoder="petclip-mini")
