@@ -166,6 +166,8 @@ def clip_ablations(study: Study) -> dict[str, RunSpec]:
         "last layer only, no image path": {"options": {"layers": "last", "image_path": False}},
         "normalised as ImageNet": {"options": {"normalisation": "imagenet"}},
     }
+    for size in (3 * study.settings.encoder_size // 2, 2 * study.settings.encoder_size):
+        changes[f"no image path, seen at {size} px"] = {"options": {"image_path": False, "image_size": size}}
     for grid in TOKEN_GRIDS:
         changes[f"last layer only, no image path, {grid} x {grid} tokens"] = {
             "options": {"layers": "last", "image_path": False, "image_size": grid * study.encoder_stride(encoder)}}
