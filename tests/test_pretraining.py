@@ -132,11 +132,11 @@ def test_a_reconstruction_is_no_segmenter(few, runs_folder):
     pretrained = train_one(few, runs_folder, "ae-simple", task="reconstruction")
     with pytest.raises(DataError) as raised:
         load_model(pretrained.best)
-    assert_sentence(str(raised.value), "learned reconstruction, not segmentation: give a run that did")
+    assert_sentence(str(raised.value), "learned reconstruction, not segmentation or prompt: give a run that did")
 
 
 @pytest.mark.parametrize(("changes", "message"), [
-    ({"task": "guessing"}, "unknown task 'guessing': choose one of segmentation, reconstruction"),
+    ({"task": "guessing"}, "unknown task 'guessing': choose one of segmentation, prompt, reconstruction"),
     ({"label_fraction": 0}, "label_fraction is 0: give a number above 0"),
     ({"label_fraction": 1.5}, "label_fraction is 1.5: give a number above 0"),
     ({"task": "reconstruction", "frozen": True}, "begins from nothing, freezes nothing"),

@@ -18,7 +18,7 @@ from petseg_utils import models
 from petseg_utils.data import open_data
 from petseg_utils.evaluation import evaluate
 from petseg_utils.models.unet import UNet
-from petseg_utils.training import Run, checkpoint, loop, tasks
+from petseg_utils.training import Run, checkpoint, loop, segmentation
 
 
 def stop_in_evaluation(monkeypatch, few, number):
@@ -31,7 +31,7 @@ def stop_in_evaluation(monkeypatch, few, number):
             raise KeyboardInterrupt
         return evaluate(*args, **kwargs)
 
-    monkeypatch.setattr(tasks, "evaluate", counted)
+    monkeypatch.setattr(segmentation, "evaluate", counted)
 
 
 def stop_around_last(monkeypatch, number, *, after):
@@ -123,8 +123,8 @@ def train_and_tell(synthetic_root, folder, threads, pipe):
     torch.set_num_threads(threads)
     cv2.setNumThreads(0)
     data = few_photos(open_data(synthetic_root, 64, folder / "cache"))
-    tasks.cross_entropy = telling("step", tasks.cross_entropy)
-    tasks.evaluate = telling("evaluation", tasks.evaluate)
+    segmentation.cross_entropy = telling("step", segmentation.cross_entropy)
+    segmentation.evaluate = telling("evaluation", segmentation.evaluate)
     checkpoint.save_file = save_in_halves
     os.replace = telling("a whole file without its name", os.replace)
     train_tiny(data, folder / "killed", recipe="paper")
