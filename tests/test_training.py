@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from petseg_utils.errors import DataError, TrainingError, UsageError
 from petseg_utils.evaluation import evaluate
 from petseg_utils.metrics import apply_border, reduce_scores
-from petseg_utils.training import loop, tasks, train
+from petseg_utils.training import loop, segmentation, train
 from petseg_utils.training.checkpoint import load_weights
 from petseg_utils.training.recipes import one_cycle
 
@@ -69,10 +69,10 @@ def test_training_is_in_train_mode_and_walks_through_the_whole_schedule(whole):
 
 def test_every_epoch_has_an_order_and_augmentations_of_its_own(synthetic_data, tmp_path, monkeypatch):
     data, seen = subset(synthetic_data, train=8, val=2, test=2), {}
-    loss = tasks.cross_entropy
+    loss = segmentation.cross_entropy
     for augmentation in ("none", "five"):
         targets = seen[augmentation] = []
-        monkeypatch.setattr(tasks, "cross_entropy", lambda logits, target, *rest, to=targets: (
+        monkeypatch.setattr(segmentation, "cross_entropy", lambda logits, target, *rest, to=targets: (
             to.extend(t.numpy().tobytes() for t in target), loss(logits, target, *rest))[1])
         train_tiny(data, tmp_path, augmentation=augmentation, epochs=2)
     assert all(len(targets) == 16 for targets in seen.values())
@@ -124,8 +124,8 @@ def test_the_best_epoch_is_the_first_of_highest_validation_miou(scores, best, fe
         weights.append({f"model.{name}": tensor.clone() for name, tensor in model.state_dict().items()})
         return evaluate(model, data, part, *args, **kwargs)
 
-    monkeypatch.setattr(tasks, "evaluate", watched)
-    monkeypatch.setattr(tasks, "reduce_scores", lambda *args: {"mean": next(given)})
+    monkeypatch.setattr(segmentation, "evaluate", watched)
+    monkeypatch.setattr(segmentation, "reduce_scores", lambda *args: {"mean": next(given)})
     run = train_tiny(few, tmp_path)
     assert run.history()["val_miou"].tolist() == scores
     assert run.record()["best_epoch"] == best
