@@ -66,9 +66,7 @@ def predict_photo(model: nn.Module, image: np.ndarray, image_size: int, precisio
 
 def predict_region(selection: Selection) -> Prediction:
     """What a prompt selected as a prediction: one region of one class, and nothing else."""
-    code = CLASS_NAMES.index(selection.label)
-    mask = np.where(selection.mask, code, BACKGROUND).astype(np.uint8)
-    return Prediction(mask, selection.classes, selection.mask)
+    return Prediction(selection.codes, selection.classes, selection.mask)
 
 
 def find_photos(paths: Iterable[Path]) -> list[Path]:

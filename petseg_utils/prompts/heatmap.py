@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from petseg_utils.errors import UsageError
+from petseg_utils.prompts.simulator import Click
 
 
 def heat_map(points: Tensor | Sequence[Sequence[float]], size: tuple[int, int], sigma: float) -> Tensor:
@@ -34,3 +35,20 @@ def heat_map(points: Tensor | Sequence[Sequence[float]], size: tuple[int, int], 
     x, y = torch.arange(width) + 0.5, torch.arange(height) + 0.5
     squared = (x[None, None, :] - clicks[:, 0, None, None]) ** 2 + (y[None, :, None] - clicks[:, 1, None, None]) ** 2
     return torch.exp(-squared.amin(0) / (2 * sigma**2))
+
+
+def prompt_maps(clicks: Sequence[Click], mask: Tensor, planes: int, sigma: float) -> Tensor:
+    """What a prompt model is given: the one place where clicks become its input.
+
+    Args:
+        clicks: in pixels of the model's input.
+        mask: float (H, W) in [0, 1], the mask so far, on the CPU; a model of one plane does not get it.
+        planes: of the model: 1 (clicks in), or 3 (clicks in, clicks out, the mask so far).
+        sigma: of the model.
+
+    Returns:
+        float32 (planes, H, W).
+    """
+    size = (mask.shape[-2], mask.shape[-1])
+    heat = [heat_map([(c.x, c.y) for c in clicks if c.positive is sign], size, sigma) for sign in (True, False)]
+    return torch.stack([*heat, mask][:planes])

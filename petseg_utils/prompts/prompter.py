@@ -17,19 +17,12 @@ from petseg_utils.data.decode import squeeze
 from petseg_utils.errors import UsageError
 from petseg_utils.evaluation import resize_logits
 from petseg_utils.precision import Precision
-from petseg_utils.prompts.heatmap import heat_map
+from petseg_utils.prompts.heatmap import prompt_maps
 from petseg_utils.prompts.selection import Selection, compose, label_region, name_region
+from petseg_utils.prompts.simulator import Click
 from petseg_utils.prompts.text import TextPrompts
 
 _EDGE = 1e-4  # probabilities are kept so far from 0 and 1 where they become logits
-
-
-class _Click(NamedTuple):
-    """A click on the square that the model sees, in its pixels."""
-
-    x: float
-    y: float
-    positive: bool
 
 
 class _Answer(NamedTuple):
@@ -119,7 +112,7 @@ class Prompter:
         region = resize_logits(answer.region[None].float(), self._size)[0].sigmoid().cpu().numpy()
         return Selection(region > 0.5, region, label, score, parts)
 
-    def _clicks(self, points: Any, labels: Any) -> list[_Click]:
+    def _clicks(self, points: Any, labels: Any) -> list[Click]:
         assert self._size is not None
         where, signs = np.asarray(points, float).reshape(-1, 2), np.asarray(labels).reshape(-1)
         if len(where) != len(signs):
@@ -132,14 +125,15 @@ class Prompter:
                 raise UsageError(f"click ({x:g}, {y:g}) lies outside of the photo of {width} x {height} pixels: give x "
                                  "and y in its pixels")
         scale = self.image_size / np.array([width, height])
-        return [_Click(x, y, bool(sign)) for (x, y), sign in zip((where * scale).tolist(), signs, strict=True)]
+        return [Click(x, y, bool(sign)) for (x, y), sign in zip((where * scale).tolist(), signs, strict=True)]
 
     def _look(self, images: Tensor, maps: Sequence[Tensor]) -> Tensor:
         """Logits (1, 3 or more, S, S) without a prompt; keeps what :meth:`_ask` needs."""
         raise NotImplementedError
 
-    def _ask(self, clicks: list[_Click], base: Tensor | None) -> _Answer:
-        """What the clicks point at; ``base``, probabilities (S, S), is what a text has pointed at before them."""
+    def _ask(self, clicks: list[Click], base: Tensor | None) -> _Answer:
+        """What the clicks, in pixels of the square, point at; ``base``, probabilities (S, S), is what a text has pointed
+        at before them."""
         raise NotImplementedError
 
 
@@ -155,40 +149,37 @@ class _ModelPrompter(Prompter):
         with self.precision.autocast():
             return self.model.select(self._embedding, prompts.to(self.precision.device))
 
-    def _heat(self, clicks: Sequence[_Click]) -> Tensor:
-        size = (self.image_size, self.image_size)
-        return heat_map([(click.x, click.y) for click in clicks], size, self.model.sigma)
+    def _answer(self, clicks: Sequence[Click], mask: Tensor) -> _Answer:
+        prompts = prompt_maps(clicks, mask.cpu(), self.model.planes, self.model.sigma)
+        logits = self._select(prompts[None])[0].float()
+        return _Answer(logits[NUM_CLASSES], logits[:NUM_CLASSES].softmax(0))
 
 
 class DialoguePrompter(_ModelPrompter):
     """Of a model that takes clicks in, clicks out and the mask so far: click by click, each answer remembered."""
 
-    def _ask(self, clicks: list[_Click], base: Tensor | None) -> _Answer:
-        key = (tuple(clicks), None if base is None else float(base.sum()))
+    def _ask(self, clicks: list[Click], base: Tensor | None) -> _Answer:
+        key = (tuple(clicks), None if base is None else base.cpu().numpy().tobytes())
         if key not in self._memory:
             if len(clicks) > 1:
                 previous = self._ask(clicks[:-1], base).region.sigmoid()
             else:
                 previous = torch.zeros_like(self._unprompted[0]) if base is None else base
-            inside, outside = ([c for c in clicks if c.positive is sign] for sign in (True, False))
-            prompts = torch.stack([self._heat(inside), self._heat(outside), previous.cpu()])
-            logits = self._select(prompts[None])[0].float()
-            self._memory[key] = _Answer(logits[NUM_CLASSES], logits[:NUM_CLASSES].softmax(0))
+            self._memory[key] = self._answer(clicks, previous)
         return self._memory[key]
 
 
 class OneClickPrompter(_ModelPrompter):
     """Of a model that takes one click in: each click is asked by itself, the answers are composed."""
 
-    def _ask(self, clicks: list[_Click], base: Tensor | None) -> _Answer:
+    def _ask(self, clicks: list[Click], base: Tensor | None) -> _Answer:
         regions: dict[bool, list[Tensor]] = {True: [], False: []}
         classes = []
         for click in clicks:
-            place = click[:2]
+            place = (click.x, click.y)
             if place not in self._memory:
-                logits = self._select(self._heat([click])[None, None])[0].float()
-                self._memory[place] = _Answer(logits[NUM_CLASSES].sigmoid(), logits[:NUM_CLASSES].softmax(0))
-            regions[click.positive].append(self._memory[place].region)
+                self._memory[place] = self._answer([Click(*place, True)], torch.zeros_like(self._unprompted[0]))
+            regions[click.positive].append(self._memory[place].region.sigmoid())
             classes.append(self._memory[place].classes)
         if base is None and not regions[True]:
             base = 1 - self._unprompted[BACKGROUND]
@@ -206,7 +197,7 @@ class PromptlessPrompter(Prompter):
     def _look(self, images: Tensor, maps: Sequence[Tensor]) -> Tensor:
         return self.model.decode(maps, images) if maps else self.model(images)
 
-    def _ask(self, clicks: list[_Click], base: Tensor | None) -> _Answer:
+    def _ask(self, clicks: list[Click], base: Tensor | None) -> _Answer:
         pet = 1 - self._unprompted[BACKGROUND]
         if not self.components:
             return _Answer(_logit(pet), self._unprompted)
@@ -217,7 +208,7 @@ class PromptlessPrompter(Prompter):
             base = pet
         return _Answer(_logit(compose(regions[True], regions[False], base)), self._unprompted)
 
-    def _component(self, click: _Click) -> Tensor:
+    def _component(self, click: Click) -> Tensor:
         codes = self._unprompted.argmax(0).cpu().numpy()
         row, column = (min(int(value), self.image_size - 1) for value in (click.y, click.x))
         same = (codes == codes[row, column]).astype(np.uint8)

@@ -36,6 +36,11 @@ class Selection:
     parts: np.ndarray
 
     @property
+    def codes(self) -> np.ndarray:
+        """The region's class in the region, background elsewhere: uint8 (H, W) of {0, 1, 2}."""
+        return np.where(self.mask, CLASS_NAMES.index(self.label), BACKGROUND).astype(np.uint8)
+
+    @property
     def classes(self) -> np.ndarray:
         """Probabilities of background, cat and dog once the region is known, float32 (3, H, W); computed when asked
         for, since a large photo has many pixels."""
@@ -67,9 +72,8 @@ def cut_in_two(region: Any, parts: Any) -> Any:
 
 def compose(inside: list[Tensor], outside: list[Tensor], base: Tensor | None = None) -> Tensor:
     """One region from several, each float (H, W) in [0, 1]: the union of those pointed at (and of ``base``) without
-    those pointed out. How a model that takes one click takes several."""
-    known = [*inside, *([] if base is None else [base])]
-    region = torch.stack(known).amax(0) if known else torch.ones_like(outside[0])
+    those pointed out; something has to be pointed at. How a model that takes one click takes several."""
+    region = torch.stack([*inside, *([] if base is None else [base])]).amax(0)
     for carved in outside:
         region = region * (1 - carved)
     return region

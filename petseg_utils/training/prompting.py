@@ -11,7 +11,7 @@ from petseg_utils.classes import BACKGROUND, IGNORE, NUM_CLASSES
 from petseg_utils.evaluation import batches_of
 from petseg_utils.models.prompt import PromptModel
 from petseg_utils.precision import Precision
-from petseg_utils.prompts.heatmap import heat_map
+from petseg_utils.prompts.heatmap import prompt_maps
 from petseg_utils.prompts.prompter import build_prompter
 from petseg_utils.prompts.protocol import evaluate_prompts
 from petseg_utils.prompts.simulator import Click, next_click
@@ -67,6 +67,8 @@ class Prompting(Segmentation):
             regions = truth == torch.tensor(self.data.species[rows]).to(truth)[:, None, None]
             counted = truth < NUM_CLASSES
             there = regions.flatten(1).any(1)  # a few masks hold no pet
+            if not there.any():
+                continue
             with self.precision.autocast():
                 maps = [m.to(images.device) for m in opened.read(rows)] if opened else model.encode(images)
                 embedding = [tensor[there] for tensor in model.embed(maps, images)]
@@ -145,10 +147,6 @@ def converse(model: PromptModel, embedding: list[Tensor], regions: Tensor, count
 
 
 def draw_prompts(model: PromptModel, clicks: list[list[Click]], masks: Tensor, precision: Precision) -> Tensor:
-    """Prompts float (M, planes, H, W): heat maps of each sample's clicks in and, where the model takes them, of its
-    clicks out, and the masks so far (M, H, W)."""
-    size = (masks.shape[-2], masks.shape[-1])
-    signs = (True, False)[: model.planes]
-    heat = torch.stack([torch.stack([heat_map([(c.x, c.y) for c in own if c.positive is sign], size, model.sigma)
-                                     for sign in signs]) for own in clicks]).to(precision.device)
-    return heat if model.planes == 1 else torch.cat([heat, masks[:, None]], dim=1)
+    """Prompts float (M, planes, H, W) of each sample's clicks and its mask so far (M, H, W)."""
+    maps = [prompt_maps(own, mask, model.planes, model.sigma) for own, mask in zip(clicks, masks.cpu(), strict=True)]
+    return torch.stack(maps).to(precision.device)

@@ -8,7 +8,6 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from PIL import Image
 
-from petseg_utils.classes import BACKGROUND, CLASS_NAMES
 from petseg_utils.data.colours import encode_colours
 from petseg_utils.errors import UsageError
 from petseg_utils.prompts.selection import Selection
@@ -118,9 +117,7 @@ class ClickSession:
     def mask_png(self) -> bytes:
         """A PNG file of the photo's own size in the study's mask colours: the region's class in the region, background
         elsewhere. Raises :class:`UsageError` if nothing is selected."""
-        selection = self._selected()
-        codes = np.where(selection.mask, CLASS_NAMES.index(selection.label), BACKGROUND).astype(np.uint8)
-        return encode_png(encode_colours(codes))
+        return encode_png(encode_colours(self._selected().codes))
 
     def cutout_png(self) -> bytes:
         """A PNG file of the photo's own size, RGBA: the region on nothing. Raises :class:`UsageError` if nothing is
