@@ -132,8 +132,8 @@ class Prompter:
         raise NotImplementedError
 
     def _ask(self, clicks: list[Click], base: Tensor | None) -> _Answer:
-        """What the clicks, in pixels of the square, point at; ``base``, probabilities (S, S), is what a text has pointed
-        at before them."""
+        """What the clicks, in pixels of the square, point at; ``base``, probabilities (S, S), is what a text has
+        pointed at before them."""
         raise NotImplementedError
 
 
