@@ -35,6 +35,7 @@ class Settings:
         views: into how many fixed ways the augmentations are cut, so that a frozen encoder's features can be cached.
         cache_gb: gigabytes that cached features may take; what does not fit is computed anew each time.
         ablation_epochs: passes over the training part in an ablation, its own baseline included.
+        robustness_photos: test photos of each breed that notebook 06 spoils.
         learning_rate: instead of the recipe's.
         seed: of weights, order and augmentations (the synthetic pets have their own).
         device: ``auto``, ``cpu`` or ``cuda``.
@@ -63,6 +64,7 @@ class Settings:
     cache_gb: float = 8.0
     rows: str = "families"
     ablation_epochs: int = 1
+    robustness_photos: int = 20
     n_trainval: int = 960
     n_test: int = 240
     data_root: str | None = None
@@ -77,11 +79,13 @@ PROFILES: dict[str, dict[str, Any]] = {
     "smoke": {"dataset": "synthetic", "n_trainval": 60, "n_test": 20, "image_size": 64,
               "width": 4, "depth": 3, "epochs": 2, "batch_size": 8, "recipe": "strong",
               "epochs_share": 0.02, "patch": 16, "vit_dim": 24, "vit_depth": 1,
-              "encoder": "petclip-mini", "encoder_size": 64, "decoder_epochs": 2, "prompt_epochs": 2, "views": 2},
+              "encoder": "petclip-mini", "encoder_size": 64, "decoder_epochs": 2, "prompt_epochs": 2, "views": 2,
+              "robustness_photos": 1},
     "quick": {"dataset": "synthetic", "n_trainval": 960, "n_test": 240, "image_size": 96,
               "width": 8, "depth": 4, "epochs": 9, "batch_size": 16, "recipe": "strong", "learning_rate": 1e-3,
               "epochs_share": 0.07, "patch": 12, "vit_dim": 96, "vit_depth": 4,
-              "encoder": "petclip-mini", "encoder_size": 96, "decoder_epochs": 8, "prompt_epochs": 2, "views": 2},
+              "encoder": "petclip-mini", "encoder_size": 96, "decoder_epochs": 8, "prompt_epochs": 2, "views": 2,
+              "robustness_photos": 4},
     "gpu": {"dataset": "oxford", "image_size": 224,
             "width": 32, "depth": 4, "epochs": 30, "batch_size": 32, "recipe": "strong", "rows": "main",
             "epochs_share": 0.3, "patch": 16, "vit_dim": 192, "vit_depth": 6,

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from petseg_utils.atomic import write_text
-from petseg_utils.metrics import ImageStatistics, group_rows, score_rows
+from petseg_utils.corruptions import CORRUPTIONS
+from petseg_utils.metrics import ImageStatistics, group_rows, robustness_rows, score_rows
+from petseg_utils.metrics.robustness import CLEAN
 from petseg_utils.prompts.protocol import PromptScores
 from petseg_utils.prompts.table import prompt_rows
 from petseg_utils.training.run import CLICKED, NATIVE, SPLITS, Run
@@ -42,20 +44,34 @@ Scored = dict[str, ImageStatistics]  # what a model's predictions are judged by,
 def metric_rows(run: Run) -> list[dict[str, Any]]:
     """All scores of a finished run, derived from its statistics: both splits, three border policies, both reductions,
     with 95 % bootstrap intervals over images."""
+    scored = untrained_rows({split: run.statistics(split) for split in SPLITS})
+    if run.spec.task == "prompt":
+        clicked = untrained_rows({"test": run.statistics(CLICKED)})
+        scored = [row | {"prompt": "none"} for row in scored] + [row | {"prompt": "random"} for row in clicked]
+        for split in filter(run.has_prompt_scores, ("test", NATIVE)):
+            scored += dialogue_rows({split: run.prompt_scores(split)})
+    return [_about(run) | row for row in scored]
+
+
+def _about(run: Run) -> dict[str, Any]:
     spec = run.spec
-    common = {
+    return {
         "run": run.name, "model": spec.model, "decoder": spec.options.get("decoder", ""),
         "encoder": spec.encoder, "recipe": spec.recipe,
         "augmentation": spec.augmentation, "label_fraction": spec.label_fraction, "seed": spec.seed,
         "image_size": spec.image_size,
     }
-    scored = untrained_rows({split: run.statistics(split) for split in SPLITS})
-    if spec.task == "prompt":
-        clicked = untrained_rows({"test": run.statistics(CLICKED)})
-        scored = [row | {"prompt": "none"} for row in scored] + [row | {"prompt": "random"} for row in clicked]
-        for split in filter(run.has_prompt_scores, ("test", NATIVE)):
-            scored += dialogue_rows({split: run.prompt_scores(split)})
-    return [common | row for row in scored]
+
+
+def perturbed_rows(run: Run, names: np.ndarray) -> list[dict[str, Any]]:
+    """All scores of a finished run on these test photos, spoiled (:mod:`petseg_utils.robustness`)."""
+    counts = {kind: run.perturbed(kind, names) for kind in (CLEAN, *CORRUPTIONS)}
+    if missing := [kind for kind, found in counts.items() if found is None]:
+        raise ValueError(f"run {run.name} was not asked about {missing[0]}: evaluate it first")
+    whole = {kind: found for kind, found in counts.items() if found is not None}
+    prompt = "random" if run.spec.task == "prompt" else ""
+    about = _about(run) | {"split": "test", "n_images": len(names), "prompt": prompt}
+    return [about | row for row in robustness_rows(whole.pop(CLEAN), whole)]
 
 
 def untrained_rows(scored: Scored) -> list[dict[str, Any]]:
@@ -111,6 +127,15 @@ def record_runs(folder: Path, study: str, notebook: str, dataset: str, runs: dic
     for table, columns, rows in (("metrics", METRICS_COLUMNS, metrics), ("groups", GROUPS_COLUMNS, groups),
                                  ("runs", RUNS_COLUMNS, records)):
         _replace_rows(folder / f"{table}.csv", columns, notebook, {*runs, *scores}, rows)
+
+
+def record_perturbed(folder: Path, study: str, notebook: str, dataset: str, runs: dict[str, Run],
+                     names: np.ndarray) -> None:
+    """Write the rows of a notebook's runs on spoiled photos, in place of earlier ones of the same variants; see
+    :func:`record_runs`. ``names``, text (N,), are the photos."""
+    about = {"study": study, "notebook": notebook, "dataset": dataset}
+    rows = [about | {"variant": variant} | row for variant, run in runs.items() for row in perturbed_rows(run, names)]
+    _replace_rows(folder / "metrics.csv", METRICS_COLUMNS, notebook, set(runs), rows)
 
 
 def read_table(folder: Path, name: str) -> pd.DataFrame:

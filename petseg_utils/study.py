@@ -4,6 +4,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from torch import nn
 from tqdm import tqdm
@@ -21,7 +22,8 @@ from petseg_utils.profiles import Settings
 from petseg_utils.prompts.prompter import build_prompter
 from petseg_utils.prompts.protocol import PromptScores, evaluate_prompts
 from petseg_utils.prompts.text import build_texts
-from petseg_utils.results import packaged_table, read_table, record_runs
+from petseg_utils.results import packaged_table, read_table, record_perturbed, record_runs
+from petseg_utils.robustness import perturb_runs, robustness_photos
 from petseg_utils.synthetic import write_synthetic_pets
 from petseg_utils.training.loop import train
 from petseg_utils.training.recipes import FAMILY_LEARNING_RATES
@@ -157,6 +159,29 @@ class Study:
                 found[split] = run.prompt_scores(f"{split}-{kind}")
         return found
 
+    def perturb(self, runs: dict[str, Run]) -> np.ndarray:
+        """Ask finished segmentation runs, by variant, about spoiled test photos; see
+        :func:`petseg_utils.robustness.perturb_runs`. What a run was asked before is not asked again.
+
+        Returns:
+            The photos' names, text (N,), as :meth:`petseg_utils.training.run.Run.perturbed` takes them.
+        """
+        rows = robustness_photos(self.data, self.settings.robustness_photos)
+        perturb_runs(runs, self.data, rows, choose_precision(self.settings.device),
+                     lambda batches, what: tqdm(batches, desc=what, unit="batch", mininterval=2))
+        return self.data.manifest["name"].to_numpy(dtype=str)[rows]
+
+    def record_perturbed(self, notebook: str, runs: dict[str, Run]) -> None:
+        """Put runs' scores on spoiled photos into ``metrics.csv``, and the photos' names beside it."""
+        names = self.perturb(runs)
+        folder = self.workspace.results(self.name)
+        record_perturbed(folder, self.name, notebook, self._dataset, runs, names)
+        write_text(folder / "robustness_photos.csv", "name\n" + "\n".join(names) + "\n")
+
+    @property
+    def _dataset(self) -> str:
+        return "synthetic" if self.settings.dataset == "synthetic" else self.data.layout.kind
+
     def _prompt_scores(self, run: Run, data: PetData, **options: Any) -> PromptScores:
         precision = choose_precision(self.settings.device)
         model = precision.model(run.load_model())
@@ -190,9 +215,7 @@ class Study:
         precision = choose_precision(self.settings.device)
         scored = {variant: {split: evaluate(precision.model(model), self.data, split, precision) for split in SPLITS}
                   for variant, model in (untrained or {}).items()}
-        synthetic = self.settings.dataset == "synthetic"
-        dataset = "synthetic" if synthetic else self.data.layout.kind
-        record_runs(folder, self.name, notebook, dataset, runs, scored, prompted)
+        record_runs(folder, self.name, notebook, self._dataset, runs, scored, prompted)
         write_text(path, manifest)
 
     def rows_to_show(self, table: str, notebook: str) -> pd.DataFrame:

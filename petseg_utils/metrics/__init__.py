@@ -13,6 +13,7 @@ from petseg_utils.metrics.boundary import boundary_counts, boundary_iou
 from petseg_utils.metrics.calibration import calibration_bins, expected_calibration_error
 from petseg_utils.metrics.counts import apply_border, confusion_counts
 from petseg_utils.metrics.reconstruction import psnr, ssim
+from petseg_utils.metrics.robustness import PerturbedCounts, relative_error, robustness_rows
 from petseg_utils.metrics.scores import (
     REDUCTIONS,
     SCORE_CLASSES,
@@ -35,6 +36,7 @@ __all__ = [
     "Difference",
     "ImageStatistics",
     "Interval",
+    "PerturbedCounts",
     "apply_border",
     "bootstrap_intervals",
     "bootstrap_statistic",
@@ -53,8 +55,10 @@ __all__ = [
     "pixel_accuracy",
     "psnr",
     "reduce_scores",
+    "relative_error",
     "resample_weights",
     "resampled_scores",
+    "robustness_rows",
     "score_columns",
     "score_rows",
     "ssim",

@@ -117,7 +117,7 @@ def bootstrap_intervals(
     weights = resample_weights(len(confusions), resamples, seed)
     samples = resampled_scores(confusions, metric, reduction, weights)
     columns = zip(values.items(), samples.T, strict=True)
-    return {name: Interval(value, *_percentile_interval(column, level)) for (name, value), column in columns}
+    return {name: Interval(value, *percentile_interval(column, level)) for (name, value), column in columns}
 
 
 def bootstrap_statistic(
@@ -145,7 +145,7 @@ def bootstrap_statistic(
     flat = statistic.reshape(len(statistic), -1).astype(np.float64)
     sums = resample_weights(len(statistic), resamples, seed) @ flat
     samples = score(sums.reshape(resamples, *statistic.shape[1:]))
-    return [Interval(float(value), *_percentile_interval(column, level))
+    return [Interval(float(value), *percentile_interval(column, level))
             for value, column in zip(values, samples.T, strict=True)]
 
 
@@ -197,12 +197,17 @@ def paired_bootstrap(
     samples_a, samples_b = (resampled_scores(c, metric, reduction, weights) for c in (confusions_a, confusions_b))
     result = {}
     for name, column in zip(SCORE_CLASSES[metric], (samples_a - samples_b).T, strict=True):
-        ends = _percentile_interval(column, level)
+        ends = percentile_interval(column, level)
         result[name] = Difference(value_a[name] - value_b[name], *ends, _two_sided_p(column))
     return result
 
 
-def _percentile_interval(samples: np.ndarray, level: float) -> tuple[float, float]:
+def percentile_interval(samples: np.ndarray, level: float) -> tuple[float, float]:
+    """The ends between which a share ``level`` of resampled scores (R,) lies; NaN among them do not count.
+
+    Raises:
+        ValueError: a level outside (0, 1).
+    """
     if not 0 < level < 1:
         raise ValueError(f"level is {level}: expected a share between 0 and 1, such as 0.95")
     samples = samples[~np.isnan(samples)]

@@ -6,6 +6,7 @@ empty mask. Single clicks ask how much the place matters, a click beside the pet
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -80,9 +81,10 @@ def evaluate_prompts(prompter: Prompter, data: PetData, part: str, *, maps: Maps
         truth = np.asarray(data.original_mask(row))
         prompter.set_squeezed(np.asarray(data.images[row]), (truth.shape[0], truth.shape[1]),
                               maps.read(np.array([row])) if maps else None)
-        scores, clicked = _one_photo(prompter, truth, int(data.species[row]), np.random.default_rng((seed, int(row))))
+        species = int(data.species[row])
+        scores, clicked = _one_photo(prompter, truth, species, draw_single_clicks(truth, species, int(row), seed))
         regions.append(scores)
-        classes.append(image_statistics(truth, np.log(clicked.classes + 1e-9), int(data.species[row])))
+        classes.append(image_statistics(truth, np.log(clicked.classes + 1e-9), species))
     names = data.manifest["name"].iloc[rows].to_numpy(dtype=str)
     statistics = ImageStatistics(
         names=names, breeds=data.manifest["breed"].iloc[rows].to_numpy(dtype=str), species=data.species[rows],
@@ -90,8 +92,30 @@ def evaluate_prompts(prompter: Prompter, data: PetData, part: str, *, maps: Maps
     return PromptScores(names, **{name: np.stack([one[name] for one in regions]) for name in regions[0]}), statistics
 
 
+class SingleClicks(NamedTuple):
+    """Random pixels (row, column) of one photo, ``None`` where there is none: on the background, on the pet, near the
+    pet's border."""
+
+    background: tuple[int, int] | None
+    pet: tuple[int, int] | None
+    rim: tuple[int, int] | None
+
+
+def draw_single_clicks(truth: np.ndarray, species: int, row: int, seed: int = 0) -> SingleClicks:
+    """The random clicks of a photo, drawn for it alone: every model gets the same.
+
+    Args:
+        truth: integers (H, W) of {0, 1, 2, 3}, its mask.
+        species: 1 cat or 2 dog.
+        row: the photo's in the manifest.
+    """
+    rng = np.random.default_rng((seed, row))
+    background, pet = truth == BACKGROUND, truth == species
+    return SingleClicks(_draw(background, rng), _draw(pet, rng), _draw(_rim(pet), rng))
+
+
 def _one_photo(prompter: Prompter, truth: np.ndarray, species: int,
-               rng: np.random.Generator) -> tuple[dict[str, np.ndarray], Selection]:
+               clicks: SingleClicks) -> tuple[dict[str, np.ndarray], Selection]:
     pet, background, counted = truth == species, truth == BACKGROUND, truth != BORDER
 
     def iou(selection: Selection, target: np.ndarray) -> float:
@@ -106,14 +130,14 @@ def _one_photo(prompter: Prompter, truth: np.ndarray, species: int,
     dialogue, on_pet = np.full(MAX_CLICKS, np.nan), nothing
     other = prompter.predict(text=CLASS_NAMES[3 - species])
     found["other_text"] = float(other.mask.mean())
-    if background.any():
-        beside = click(_draw(background, rng))
+    if clicks.background is not None:
+        beside = click(clicks.background)
         found["background"] = iou(beside, background)
         if pet.any():
             found["astray"] = iou(beside, pet)
-    if pet.any():
-        on_pet = click(_draw(pet, rng))
-        found |= {"random": iou(on_pet, pet), "rim": iou(click(_draw(_rim(pet), rng)), pet), "none": iou(nothing, pet),
+    if clicks.pet is not None and clicks.rim is not None:
+        on_pet = click(clicks.pet)
+        found |= {"random": iou(on_pet, pet), "rim": iou(click(clicks.rim), pet), "none": iou(nothing, pet),
                   "centre": iou(click(deepest(pet)), pet),
                   "text": iou(prompter.predict(text=CLASS_NAMES[species]), pet)}
         dialogue = _dialogue(prompter, pet, counted)
@@ -130,8 +154,10 @@ def _dialogue(prompter: Prompter, pet: np.ndarray, counted: np.ndarray) -> np.nd
     return simulate(pet, ask, counted, MAX_CLICKS, enough)[1]
 
 
-def _draw(region: np.ndarray, rng: np.random.Generator) -> tuple[int, int]:
+def _draw(region: np.ndarray, rng: np.random.Generator) -> tuple[int, int] | None:
     rows, columns = np.nonzero(region)
+    if not len(rows):
+        return None
     i = int(rng.integers(len(rows)))
     return int(rows[i]), int(columns[i])
 

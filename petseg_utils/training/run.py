@@ -10,7 +10,7 @@ import pandas as pd
 from torch import nn
 
 from petseg_utils.atomic import replacing_file, write_text
-from petseg_utils.metrics import ImageStatistics
+from petseg_utils.metrics import ImageStatistics, PerturbedCounts
 from petseg_utils.prompts.protocol import PromptScores
 from petseg_utils.training.checkpoint import load_model
 from petseg_utils.training.spec import RunSpec
@@ -26,7 +26,7 @@ class Run:
     """One run. Its folder holds ``spec.json``, ``last.safetensors`` (to go on), ``best.safetensors`` (best mIoU on
     validation), ``history.csv``, ``statistics-{val,test}.npz`` (of a segmentation; with
     ``prompts-test.npz`` and ``statistics-test-clicked.npz`` where prompts were learned; ``answers-{val,test}.npz`` of a
-    run on captions), and ``run.json``, which is written
+    run on captions; ``perturbed-*.npz`` once it was asked about spoiled photos), and ``run.json``, which is written
     last: a run with it is finished.
     """
 
@@ -89,6 +89,23 @@ class Run:
         path = self.folder / f"prompts-{split}.npz"
         with replacing_file(path) as temporary, temporary.open("wb") as stream:
             np.savez_compressed(stream, **vars(scores))
+
+    def perturbed(self, kind: str, names: np.ndarray) -> PerturbedCounts | None:
+        """What the best model said of these photos, text (N,), spoiled in one way; ``None`` if it was not asked."""
+        path = self._perturbed(kind)
+        if not path.is_file():
+            return None
+        with np.load(path) as file:
+            found = PerturbedCounts(**{name: file[name] for name in file.files})
+        return found.select(names) if set(names) <= set(found.names) else None
+
+    def write_perturbed(self, kind: str, counts: PerturbedCounts) -> None:
+        path = self._perturbed(kind)
+        with replacing_file(path) as temporary, temporary.open("wb") as stream:
+            np.savez_compressed(stream, **vars(counts))
+
+    def _perturbed(self, kind: str) -> Path:
+        return self.folder / f"perturbed-{kind.replace(' ', '-')}.npz"
 
     def answers(self, split: str) -> dict[str, np.ndarray]:
         """Which photos the best model of the task ``captions`` named rightly, bool (N,) for each question; see

@@ -1,0 +1,183 @@
+"""Every model on spoiled photos: each photo is spoiled once, encoded once by each encoder, decoded by every decoder.
+
+Nothing is trained again and nothing is kept of the photos: counts leave, from which all scores come. Models that take
+prompts get one click on the pet, the random one of :mod:`petseg_utils.prompts.protocol`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from petseg_utils.classes import BACKGROUND, NUM_CLASSES
+from petseg_utils.corruptions import CORRUPTIONS, LEVELS, corrupt
+from petseg_utils.data.cache import PetData
+from petseg_utils.data.decode import squeeze
+from petseg_utils.encoders.base import Encoder
+from petseg_utils.encoders.features import encode
+from petseg_utils.errors import UsageError
+from petseg_utils.evaluation import resize_logits
+from petseg_utils.metrics import PerturbedCounts, confusion_counts
+from petseg_utils.metrics.robustness import CLEAN
+from petseg_utils.models.frozen import OnEncoder
+from petseg_utils.models.prompt import PromptModel
+from petseg_utils.precision import Precision
+from petseg_utils.prompts.heatmap import prompt_maps
+from petseg_utils.prompts.protocol import draw_single_clicks
+from petseg_utils.prompts.selection import cut_in_two, label_region
+from petseg_utils.prompts.simulator import Click
+from petseg_utils.training.run import Run
+
+BATCH = 32
+Progress = Callable[[Iterable, str], Iterable]
+
+
+def robustness_photos(data: PetData, per_breed: int) -> np.ndarray:
+    """The photos that are spoiled: so many of each breed's test photos (all, where there are fewer), drawn by a fixed
+    seed, so that a smaller number's photos are among a larger one's. Rows of the manifest, int64 (N,), ascending.
+
+    Raises:
+        UsageError: fewer than one photo of a breed.
+    """
+    if per_breed < 1:
+        raise UsageError(f"{per_breed} photos of a breed were asked for: give 1 or more")
+    rows = data.indices("test")
+    shuffled = np.random.default_rng(0).permutation(rows)
+    breeds = data.manifest["breed"].to_numpy()[shuffled]
+    return np.sort(np.concatenate([shuffled[breeds == breed][:per_breed] for breed in np.unique(breeds)]))
+
+
+def perturb_runs(runs: Mapping[str, Run], data: PetData, rows: np.ndarray, precision: Precision,
+                 progress: Progress = lambda items, _: items) -> None:
+    """Ask finished segmentation runs, by variant, about spoiled photos, kind by kind, and keep what they say beside
+    them. What a run was asked before is not asked again.
+
+    Args:
+        rows: of the manifest.
+        progress: wraps the loop over batches of photos, as ``progress(batches, description)``.
+    """
+    names = data.manifest["name"].to_numpy(dtype=str)[rows]
+    loaded: dict[str, tuple[nn.Module, int]] = {}
+    for kind in (CLEAN, *CORRUPTIONS):
+        missing = [variant for variant, run in runs.items() if run.perturbed(kind, names) is None]
+        for variant in missing:
+            if variant not in loaded:
+                loaded[variant] = precision.model(runs[variant].load_model()), runs[variant].spec.image_size
+        levels = [0] if kind == CLEAN else list(LEVELS)
+        found = perturbed_counts({variant: loaded[variant] for variant in missing}, data, rows, kind, levels, precision,
+                                 progress) if missing else {}
+        for variant, counts in found.items():
+            runs[variant].write_perturbed(kind, PerturbedCounts(names, data.species[rows], counts))
+
+
+@torch.inference_mode()
+def perturbed_counts(models: Mapping[str, tuple[nn.Module, int]], data: PetData, rows: np.ndarray, kind: str,
+                     levels: Sequence[int], precision: Precision,
+                     progress: Progress = lambda items, _: items) -> dict[str, np.ndarray]:
+    """What models say of spoiled photos, at the photos' own resolution.
+
+    Args:
+        models: by name, each with the square that it was trained on, in pixels; in eval mode on ``precision.device``.
+        data: the opened data set.
+        rows: of the manifest.
+        kind: see :func:`petseg_utils.corruptions.corrupt`, or ``clean``.
+        levels: of the kind, 0 being the clean photo.
+        progress: wraps the loop over batches of photos.
+
+    Returns:
+        By name, int32 (L, N, 4, 3): see :func:`petseg_utils.metrics.confusion_counts`.
+    """
+    spoil = next(iter(CORRUPTIONS)) if kind == CLEAN else kind  # level 0 is the same photo for all kinds
+    contenders = {name: _Contender(model, size, precision) for name, (model, size) in models.items()}
+    encoders = _shared_encoders([contender.model for contender in contenders.values()])
+    names = data.manifest["name"].to_numpy(dtype=str)
+    found = {name: np.empty((len(levels), len(rows), NUM_CLASSES + 1, NUM_CLASSES), np.int32) for name in contenders}
+    for start in progress(range(0, len(rows), BATCH), f"{kind}, {len(contenders)} models"):
+        batch = rows[start : start + BATCH]
+        photos = [np.asarray(data.original_image(row)) for row in batch]
+        truths = [np.asarray(data.original_mask(row)) for row in batch]
+        clicks = [draw_single_clicks(truth, int(data.species[row]), int(row)).pet
+                  for truth, row in zip(truths, batch, strict=True)]
+        for place, level in enumerate(levels):
+            spoiled = [corrupt(photo, spoil, level, names[row]) for photo, row in zip(photos, batch, strict=True)]
+            squares: dict[int, Tensor] = {}
+            maps: dict[Any, list[Tensor]] = {}
+            for name, contender in contenders.items():
+                size = contender.image_size
+                if size not in squares:
+                    stacked = np.stack([squeeze(photo, size) for photo in spoiled])
+                    squares[size] = precision.images(torch.from_numpy(stacked).permute(0, 3, 1, 2))
+                key = (size, _encoder_key(contender.model))
+                if key[1] is not None and key not in maps:
+                    maps[key] = encode(encoders[key[1]], squares[size])
+                decisions = contender.decide(squares[size], maps.get(key), encoders.get(key[1]), truths, clicks)
+                found[name][place, start : start + len(batch)] = [
+                    confusion_counts(truth, decision) for truth, decision in zip(truths, decisions, strict=True)]
+    return found
+
+
+class _Contender:
+    """A model, asked for its decisions."""
+
+    def __init__(self, model: Any, image_size: int, precision: Precision):
+        self.model, self.image_size, self.precision = model, image_size, precision
+
+    def decide(self, images: Tensor, maps: list[Tensor] | None, encoder: Encoder | None, truths: Sequence[np.ndarray],
+               clicks: Sequence[tuple[int, int] | None]) -> list[np.ndarray]:
+        """Classes {0, 1, 2} (H, W) of each photo at its own size.
+
+        Args:
+            images: float (B, 3, S, S).
+            maps: of ``encoder``, which is the model's own or one that keeps more maps.
+            truths: the photos' masks, whose sizes count only.
+            clicks: pixels (row, column) of the photos, ``None`` where there is no pet.
+        """
+        sizes = [(truth.shape[0], truth.shape[1]) for truth in truths]
+        if maps is not None and encoder is not None:
+            maps = [maps[encoder.keep.index(place)] for place in self.model.encoder.keep]
+        if isinstance(self.model, PromptModel):
+            return self._clicked(images, maps, sizes, clicks)
+        with self.precision.autocast():
+            logits = self.model(images) if maps is None else self.model.decode(maps, images)
+        return [resize_logits(of_photo, size).argmax(0).cpu().numpy()
+                for of_photo, size in zip(logits.float(), sizes, strict=True)]
+
+    def _clicked(self, images: Tensor, maps: list[Tensor] | None, sizes: Sequence[tuple[int, int]],
+                 clicks: Sequence[tuple[int, int] | None]) -> list[np.ndarray]:
+        side, nothing = self.image_size, torch.zeros(self.image_size, self.image_size)
+        prompts = []
+        for pixel, (height, width) in zip(clicks, sizes, strict=True):
+            said = [] if pixel is None else [Click((pixel[1] + 0.5) * side / width, (pixel[0] + 0.5) * side / height,
+                                                   True)]
+            prompts.append(prompt_maps(said, nothing, self.model.planes, self.model.sigma))
+        with self.precision.autocast():
+            embedding = self.model.embed(maps or self.model.encode(images), images)
+            logits = self.model.select(embedding, torch.stack(prompts).to(images.device)).float()
+        decisions = []
+        for of_photo, pixel, size in zip(logits, clicks, sizes, strict=True):
+            classes, region = of_photo[:NUM_CLASSES].softmax(0), of_photo[NUM_CLASSES:]
+            if pixel is None:  # without a prompt, the region is the pet
+                region = (1 - classes[BACKGROUND]).clamp(1e-4, 1 - 1e-4).logit()[None]
+            parts = label_region(region[0].sigmoid(), classes)
+            decisions.append(cut_in_two(resize_logits(region, size)[0].sigmoid(), parts).argmax(0).cpu().numpy())
+        return decisions
+
+
+def _encoder_key(model: Any) -> Any:
+    """Equal for models whose encoders say the same of a photo; ``None`` where there is no encoder to share."""
+    if not isinstance(model, OnEncoder) or not model.frozen:
+        return None
+    encoder = model.encoder
+    return encoder.weights_hash, encoder.image_size, tuple(encoder.mean.flatten().tolist())
+
+
+def _shared_encoders(models: Iterable[Any]) -> dict[Any, Encoder]:
+    """Of models that share an encoder, the one that keeps most maps."""
+    shared: dict[Any, Encoder] = {}
+    for model in models:
+        key = _encoder_key(model)
+        if key is not None and (key not in shared or len(model.encoder.keep) > len(shared[key].keep)):
+            shared[key] = model.encoder
+    return shared
