@@ -66,15 +66,15 @@ def _salt_and_pepper(image: np.ndarray, share: float, rng: np.random.Generator) 
     return np.where(drawn < share / 2, 0, np.where(drawn > 1 - share / 2, 255, image))
 
 
-_TENTHS = tuple(float(5 * level) for level in range(10))
+_FIVES = tuple(float(5 * level) for level in range(10))
 CORRUPTIONS = {
     "gaussian noise": Corruption(tuple(2.0 * level for level in range(10)), "sigma, grey levels", _noise),
     "gaussian blur": Corruption(tuple(map(float, range(10))), "times a 3 x 3 kernel", _blur),
     "contrast up": Corruption((1, 1.01, 1.02, 1.03, 1.04, 1.05, 1.1, 1.15, 1.2, 1.25), "factor", _contrast),
     "contrast down": Corruption((1, 0.95, 0.9, 0.85, 0.8, 0.6, 0.4, 0.3, 0.2, 0.1), "factor", _contrast),
-    "brightness up": Corruption(_TENTHS, "grey levels added", _brightness),
-    "brightness down": Corruption(tuple(-step for step in _TENTHS), "grey levels added", _brightness),
-    "occlusion": Corruption(_TENTHS, "side of the square, pixels", _occlusion),
+    "brightness up": Corruption(_FIVES, "grey levels added", _brightness),
+    "brightness down": Corruption(tuple(0.0 - step for step in _FIVES), "grey levels added", _brightness),
+    "occlusion": Corruption(_FIVES, "side of the square, pixels", _occlusion),
     "salt and pepper": Corruption(tuple(round(0.02 * level, 2) for level in range(10)), "share of pixels",
                                   _salt_and_pepper),
 }

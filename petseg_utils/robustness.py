@@ -118,6 +118,20 @@ def perturbed_counts(models: Mapping[str, tuple[nn.Module, int]], data: PetData,
     return found
 
 
+@torch.inference_mode()
+def predict_spoiled(run: Run, data: PetData, rows: Sequence[int], photos: Sequence[np.ndarray],
+                    precision: Precision) -> list[np.ndarray]:
+    """A run's classes {0, 1, 2} (H, W) of photos uint8 (H, W, 3), such as spoiled ones, of these rows of the manifest;
+    a prompt model's with its click."""
+    contender = _Contender(precision.model(run.load_model()), run.spec.image_size, precision)
+    truths = [np.asarray(data.original_mask(row)) for row in rows]
+    clicks = [draw_single_clicks(truth, int(data.species[row]), int(row)).pet
+              for truth, row in zip(truths, rows, strict=True)]
+    squares = np.stack([squeeze(photo, contender.image_size) for photo in photos])
+    images = precision.images(torch.from_numpy(squares).permute(0, 3, 1, 2))
+    return contender.decide(images, None, None, truths, clicks)
+
+
 class _Contender:
     """A model, asked for its decisions."""
 

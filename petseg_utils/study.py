@@ -129,6 +129,11 @@ class Study:
         """The spec's finished run: see :func:`petseg_utils.training.loop.train`."""
         return train(spec, self.data, self.workspace.runs, features=self.features, device=self.settings.device)
 
+    def finished(self, specs: dict[str, RunSpec]) -> dict[str, Run]:
+        """Those of some specs, by variant, whose runs are finished in this workspace."""
+        runs = {variant: Run(spec, self.workspace.runs / spec.run_name) for variant, spec in specs.items()}
+        return {variant: run for variant, run in runs.items() if run.finished}
+
     @cached_property
     def features(self) -> FeatureStore:
         """Where frozen encoders' maps are cached."""

@@ -186,7 +186,8 @@ def prompt_specs(study: Study) -> dict[str, RunSpec]:
     label = encoder_label(study.settings)
     specs = {
         f"{label}, prompt-clip": study.spec("prompt-clip", augmentation="five"),
-        "prompt-unet": study.spec("prompt-unet", augmentation="five"),
+        # Each photo is two samples, a click in each of its classes: half the epochs are as many samples as a UNet's.
+        "prompt-unet": study.spec("prompt-unet", augmentation="five", epochs=max(1, study.settings.epochs // 2)),
         f"{label}, prompt": study.spec("prompt", augmentation="five"),
     }
     if study.settings.rows != "families":
@@ -194,6 +195,11 @@ def prompt_specs(study: Study) -> dict[str, RunSpec]:
         specs[f"{label}, prompt-clip, from notebook 04"] = study.spec(
             "prompt-clip", augmentation="five", start=clip_specs(study)[f"{label}, report"].run_name)
     return specs
+
+
+def main_specs(study: Study) -> dict[str, RunSpec]:
+    """The segmentation models of notebooks 02 to 05, without their ablations and controls."""
+    return unet_specs(study) | frozen_specs(study) | clip_specs(study) | prompt_specs(study)
 
 
 def promptless_spec(study: Study) -> RunSpec:

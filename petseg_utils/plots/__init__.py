@@ -4,6 +4,7 @@ from petseg_utils.plots.diagrams import draw_unet
 from petseg_utils.plots.maps import error_grid, error_picture, map_grid
 from petseg_utils.plots.photos import photo_grid, prediction_grid, show_image
 from petseg_utils.plots.prompts import click_grid, draw_clicks, plot_dialogues, plot_prompts
+from petseg_utils.plots.robustness import plot_dice_by_level, plot_retained, plot_robustness_curves
 from petseg_utils.plots.scores import (
     plot_error_by_distance,
     plot_groups,
@@ -35,6 +36,7 @@ __all__ = [
     "plot_class_iou",
     "plot_cost",
     "plot_dialogues",
+    "plot_dice_by_level",
     "plot_error_by_distance",
     "plot_groups",
     "plot_histories",
@@ -42,6 +44,8 @@ __all__ = [
     "plot_losses",
     "plot_prompts",
     "plot_reliability",
+    "plot_retained",
+    "plot_robustness_curves",
     "plot_variants",
     "prediction_grid",
     "select",

@@ -195,6 +195,7 @@ class PromptlessPrompter(Prompter):
         self.components = components
 
     def _look(self, images: Tensor, maps: Sequence[Tensor]) -> Tensor:
+        self._memory: dict[tuple[int, int], Tensor] = {}
         return self.model.decode(maps, images) if maps else self.model(images)
 
     def _ask(self, clicks: list[Click], base: Tensor | None) -> _Answer:
@@ -209,12 +210,14 @@ class PromptlessPrompter(Prompter):
         return _Answer(_logit(compose(regions[True], regions[False], base)), self._unprompted)
 
     def _component(self, click: Click) -> Tensor:
-        codes = self._unprompted.argmax(0).cpu().numpy()
         row, column = (min(int(value), self.image_size - 1) for value in (click.y, click.x))
-        same = (codes == codes[row, column]).astype(np.uint8)
-        _, parts = cv2.connectedComponents(same, connectivity=8)
-        of_class = self._unprompted[int(codes[row, column])]
-        return of_class * torch.tensor(parts == parts[row, column]).to(of_class)
+        if (row, column) not in self._memory:
+            codes = self._unprompted.argmax(0).cpu().numpy()
+            same = (codes == codes[row, column]).astype(np.uint8)
+            _, parts = cv2.connectedComponents(same, connectivity=8)
+            of_class = self._unprompted[int(codes[row, column])]
+            self._memory[row, column] = of_class * torch.tensor(parts == parts[row, column]).to(of_class)
+        return self._memory[row, column]
 
 
 def build_prompter(model: Any, image_size: int, precision: Precision, texts: TextPrompts | None = None,

@@ -1,0 +1,79 @@
+"""Figures of scores on spoiled photos."""
+
+import textwrap
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from petseg_utils.corruptions import CORRUPTIONS
+from petseg_utils.metrics.robustness import ALL_KINDS, CLEAN
+from petseg_utils.plots.tables import select
+
+_MARKERS = "osD^vP*X"
+
+
+def plot_robustness_curves(metrics: pd.DataFrame, variants: Sequence[str]) -> Figure:
+    """mIoU over the levels of each kind, a panel a kind, a line a variant, with 95 % bands over photos.
+
+    Args:
+        metrics: rows of ``metrics.csv`` on spoiled photos.
+        variants: which to draw, up to eight.
+    """
+    rows = select(metrics, metric="iou", class_="mean", variant=variants)
+    figure, axes = plt.subplots(2, 4, figsize=(12, 5.6), sharey=True, sharex=True)
+    colours = dict(zip(variants, sns.color_palette("colorblind"), strict=False))
+    for panel, kind in zip(axes.flat, CORRUPTIONS, strict=True):
+        for (variant, colour), marker in zip(colours.items(), _MARKERS, strict=False):
+            line = _curve(rows[rows["variant"] == variant], kind)
+            panel.plot(line["level"], line["value"], marker=marker, markersize=3.5, linewidth=1.3, color=colour,
+                       label=variant)
+            panel.fill_between(line["level"], line["ci_low"], line["ci_high"], color=colour, alpha=0.15, linewidth=0)
+        panel.set_title(kind)
+        panel.set_xticks(range(0, 10, 3))
+    for panel in axes[1]:
+        panel.set_xlabel("level")
+    for panel in axes[:, 0]:
+        panel.set_ylabel("mIoU, border ignored")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def plot_dice_by_level(metrics: pd.DataFrame, threshold: float) -> Figure:
+    """Mean Dice of one variant over the levels, one line a kind, and a threshold."""
+    rows = select(metrics, metric="dice", class_="mean")
+    figure, axes = plt.subplots(figsize=(7.5, 4))
+    for colour, marker, kind in zip(sns.color_palette("colorblind"), _MARKERS, CORRUPTIONS, strict=False):
+        line = _curve(rows, kind)
+        axes.plot(line["level"], line["value"], marker=marker, markersize=4, color=colour, label=kind)
+    axes.axhline(threshold, color="0.3", linestyle="--", linewidth=1)
+    axes.set(xlabel="level", ylabel="mean Dice, dataset level, border ignored")
+    axes.set_xticks(range(10))
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    return figure
+
+
+def plot_retained(metrics: pd.DataFrame) -> Figure:
+    """A heat map of what each variant retains of its own clean mIoU under each kind: the mean over levels 1 to 9."""
+    rows = select(metrics, metric="retained")
+    kinds = [*CORRUPTIONS, ALL_KINDS]
+    table = rows.pivot(index="variant", columns="perturbation", values="value")[kinds]
+    table = table.sort_values(ALL_KINDS, ascending=False)
+    clean = select(metrics, metric="iou", class_="mean", perturbation=CLEAN).set_index("variant")["value"]
+    figure, axes = plt.subplots(figsize=(9.5, 1.6 + 0.34 * len(table)))
+    sns.heatmap(table, annot=True, fmt=".2f", cmap="cividis", vmin=min(0.5, table.min().min()), vmax=1, ax=axes,
+                annot_kws={"fontsize": 9}, cbar_kws={"label": "share of the clean mIoU"}, linewidths=0.5)
+    axes.set_yticklabels([f"{variant} ({clean[variant]:.3f})" for variant in table.index], rotation=0)
+    axes.set(xlabel="", ylabel="")
+    axes.set_xticks(axes.get_xticks(), [textwrap.fill(kind, 10) for kind in kinds], rotation=0, fontsize=9)
+    return figure
+
+
+def _curve(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """Levels 0 to 9 of a kind: level 0 is the clean photos', of all kinds."""
+    line = rows[rows["perturbation"].isin([CLEAN, kind])].sort_values("level")
+    return line[np.isfinite(line["level"])]
