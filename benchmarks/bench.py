@@ -11,6 +11,7 @@ import cv2
 import data_preparation
 import feature_cache
 import metric_update
+import perturbing
 import prompting
 import torch
 import training_step
@@ -24,6 +25,7 @@ TOPICS: dict[str, Callable[[], list[Row]]] = {
     "augmentation": data_preparation.measure_augmentation,
     "features": feature_cache.measure,
     "prompts": prompting.measure,
+    "perturbing": perturbing.measure,
     "metric": metric_update.measure,
     "renderer": data_preparation.measure_renderer,
 }

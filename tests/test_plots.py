@@ -1,11 +1,15 @@
 """Figures draw what they are given, also where a table lacks something; nothing here looks at pixels of a figure."""
 
+from itertools import product
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 from petseg_utils import plots
+from petseg_utils.corruptions import CORRUPTIONS
+from petseg_utils.metrics.robustness import ALL_KINDS
 from petseg_utils.plots.maps import ERROR_COLOURS
 from petseg_utils.prompts.simulator import Click
 
@@ -124,3 +128,36 @@ def test_prompts_have_a_marker_for_each_kind_that_was_measured():
     figure = plots.plot_prompts(pd.DataFrame(rows))
     drawn = {float(line.get_xdata()[0]) for line in figure.axes[0].lines if len(line.get_xdata()) == 1}
     assert {0.8, 0.6} <= drawn
+
+
+def spoiled(variants):
+    levels = [("clean", 0), *((kind, level) for kind in CORRUPTIONS for level in range(1, 10))]
+    rows = []
+    for (variant, start), (kind, level), metric in product(variants.items(), levels, ("iou", "dice")):
+        score = start - 0.02 * level
+        rows.append({"variant": variant, "perturbation": kind, "level": level, "metric": metric, "class": "mean",
+                     "value": score, "ci_low": score - 0.01, "ci_high": score + 0.01})
+    rows += [{"variant": variant, "perturbation": kind, "level": np.nan, "metric": "retained", "class": "mean",
+              "value": start} for variant, start in variants.items() for kind in (*CORRUPTIONS, ALL_KINDS)]
+    return pd.DataFrame(rows)
+
+
+def test_every_kind_has_a_panel_and_its_curves_begin_at_the_clean_score():
+    figure = plots.plot_robustness_curves(spoiled({"a": 0.9, "b": 0.7, "c": 0.5}), ["b", "a"])
+    assert [axes.get_title() for axes in figure.axes] == list(CORRUPTIONS)
+    for axes in figure.axes:
+        lines = {line.get_label(): line.get_ydata() for line in axes.lines}
+        assert list(lines) == ["b", "a"] and all(len(y) == 10 for y in lines.values())
+        assert lines["a"][0] == 0.9 and lines["a"][9] == pytest.approx(0.72)
+
+
+def test_dice_has_a_line_a_kind_and_the_threshold():
+    (axes,) = plots.plot_dice_by_level(spoiled({"a": 0.9}), 0.8).axes
+    assert [line.get_label() for line in axes.lines[:8]] == list(CORRUPTIONS)
+    assert list(axes.lines[8].get_ydata()) == [0.8, 0.8]
+
+
+def test_what_is_retained_is_sorted_and_says_the_clean_score():
+    axes = plots.plot_retained(spoiled({"low": 0.5, "high": 0.9})).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["high (0.900)", "low (0.500)"]
+    assert len(axes.texts) == 2 * 9 and axes.texts[0].get_text() == "0.90"
