@@ -1,4 +1,4 @@
-"""The command line: ``petseg data | study | train | petclip | evaluate | predict``."""
+"""The command line: ``petseg data | study | merge | train | petclip | evaluate | predict``."""
 
 import json
 import math
@@ -128,6 +128,22 @@ def study(profile: str, dataset: str | None, data_root: str | None, allow_defect
     click.echo(f"{'together':<24} {sum(seconds.values()):6.0f} s")
     for folder in (workspace.results(chosen.name), workspace.figures(chosen.name), workspace.executed(chosen.name)):
         click.echo(f"{folder.relative_to(workspace.root)}: {len(list(folder.glob('*')))} files")
+
+
+@main.command()
+@click.argument("workspaces", type=click.Path(path_type=Path), nargs=-1, required=True)
+def merge(workspaces: tuple[Path, ...]) -> None:
+    """Bring finished runs from other machines' workspaces into this one.
+
+    Run the study here afterwards: it reads them, trains what is still missing, and writes the tables.
+    """
+    from petseg_utils.merging import merge_runs
+
+    here = Workspace.find()
+    for other in workspaces:
+        merged = merge_runs(other.expanduser(), here)
+        click.echo(f"{other}: {len(merged.brought)} runs brought, {len(merged.known)} already here, "
+                   f"{len(merged.unfinished)} not finished there")
 
 
 @main.command()
