@@ -14,6 +14,7 @@ import numpy as np
 
 from petseg_utils.errors import UsageError
 
+VERSION = 1  # raise it when a level becomes another: what was counted before is counted again
 _SEED = 0  # of all random fields: they are part of the protocol
 
 

@@ -184,11 +184,13 @@ def _encoder_key(model: Any) -> Any:
     if not isinstance(model, OnEncoder) or not model.frozen:
         return None
     encoder = model.encoder
-    return encoder.weights_hash, encoder.image_size, tuple(encoder.mean.flatten().tolist())
+    statistics = [tuple(values.flatten().tolist()) for values in (encoder.mean, encoder.std)]
+    return encoder.weights_hash, encoder.image_size, *statistics
 
 
 def _shared_encoders(models: Iterable[Any]) -> dict[Any, Encoder]:
-    """Of models that share an encoder, the one that keeps most maps."""
+    """Of models that share an encoder, the one that keeps most maps. A model keeps all of them or the last one, so the
+    longest list holds the others'."""
     shared: dict[Any, Encoder] = {}
     for model in models:
         key = _encoder_key(model)

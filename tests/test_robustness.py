@@ -9,11 +9,11 @@ from making_runs import FLOAT32, assert_sentence, train_tiny
 from torch import nn
 
 from petseg_utils import robustness
-from petseg_utils.corruptions import CORRUPTIONS, LEVELS
+from petseg_utils.corruptions import CORRUPTIONS
 from petseg_utils.encoders.base import Encoder
 from petseg_utils.errors import UsageError
 from petseg_utils.evaluation import evaluate
-from petseg_utils.metrics import PerturbedCounts, apply_border, reduce_scores, relative_error, robustness_rows
+from petseg_utils.metrics import PerturbedCounts, apply_border, corruption_error, reduce_scores, robustness_rows
 from petseg_utils.models import build_model
 from petseg_utils.models.clip import ClipSegmenter
 from petseg_utils.prompts.prompter import build_prompter
@@ -21,6 +21,7 @@ from petseg_utils.prompts.protocol import evaluate_prompts
 from petseg_utils.prompts.text import build_texts
 from petseg_utils.results import METRICS_COLUMNS, perturbed_rows, read_table, record_perturbed
 from petseg_utils.robustness import perturb_runs, perturbed_counts, robustness_photos
+from petseg_utils.training import run as run_module
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +106,8 @@ def test_what_was_asked_is_not_asked_again_and_survives_an_interruption(few, tmp
     assert run.perturbed("gaussian noise", names[[2, 0]]).counts.shape == (9, 2, 4, 3)
     assert np.array_equal(run.perturbed("gaussian noise", names[[2, 0]]).names, names[[2, 0]])
     assert run.perturbed("gaussian noise", np.array(["other"])) is None
+    monkeypatch.setattr(run_module, "VERSION", 2)
+    assert run.perturbed("gaussian noise", names) is None, "counted under another protocol"
 
 
 def test_rows_of_a_run_go_into_the_table_and_replace_their_own(few, tmp_path):
@@ -178,15 +181,19 @@ def test_an_interval_of_what_is_retained_draws_the_same_photos_for_all_levels():
     assert found["ci_low"] == found["ci_high"] == found["value"] == 1
 
 
-def test_relative_error_is_one_against_oneself():
-    scores = np.array([0.9, 0.8])
-    assert relative_error(scores, scores) == 1
-    assert relative_error(scores, np.array([0.8, 0.6])) == pytest.approx(0.5)
-    with pytest.raises(ValueError, match="same levels"):
-        relative_error(scores, scores[:1])
+def test_corruption_error_is_one_against_oneself_and_a_mean_over_kinds():
+    scores = np.array([[0.9, 0.8], [0.5, 0.5]])
+    assert corruption_error(scores, scores) == 1
+    # .3 of .6 and 1 of .5: their mean, not 1.3 of 1.1.
+    assert corruption_error(scores, np.array([[0.8, 0.6], [0.75, 0.75]])) == pytest.approx((0.5 + 2) / 2)
+    for wrong, sentence in ((scores[:1], "the same for both"), (scores - 1, "0 to 1"), (np.ones((2, 2)), "no error")):
+        with pytest.raises(ValueError, match=sentence):
+            corruption_error(scores, wrong)
 
 
 def test_kinds_of_other_photos_are_refused():
     with pytest.raises(ValueError, match="other photos"):
         robustness_rows(perturbed([80]), {"occlusion": perturbed([80] * 9, names=("a", "c"))})
-    assert len(LEVELS) == 9
+    for clean, spoiled in (([80], [80] * 8), ([80, 80], [80] * 9)):
+        with pytest.raises(ValueError, match="all 9 levels"):
+            robustness_rows(perturbed(clean), {"occlusion": perturbed(spoiled)})

@@ -11,7 +11,8 @@ def salt_and_pepper(image: np.ndarray, share: float, seed: int) -> np.ndarray:
 
 
 def retained_ratio(curve: np.ndarray) -> float:
-    # Level 0 would add 1 / (1 + L) of the clean score to every model's mean and draw all ratios towards 1.
+    # Level 0 would add 1 / (1 + L) of the clean score to every model's mean: all ratios move towards 1, their order
+    # stays, and every difference between models looks smaller than it is.
     return float(curve[1:].mean() / curve[0])
 
 

@@ -13,7 +13,7 @@ from petseg_utils.metrics.boundary import boundary_counts, boundary_iou
 from petseg_utils.metrics.calibration import calibration_bins, expected_calibration_error
 from petseg_utils.metrics.counts import apply_border, confusion_counts
 from petseg_utils.metrics.reconstruction import psnr, ssim
-from petseg_utils.metrics.robustness import PerturbedCounts, relative_error, robustness_rows
+from petseg_utils.metrics.robustness import PerturbedCounts, corruption_error, robustness_rows
 from petseg_utils.metrics.scores import (
     REDUCTIONS,
     SCORE_CLASSES,
@@ -45,6 +45,7 @@ __all__ = [
     "calibration_bins",
     "class_accuracy",
     "confusion_counts",
+    "corruption_error",
     "dice",
     "expected_calibration_error",
     "group_rows",
@@ -55,7 +56,6 @@ __all__ = [
     "pixel_accuracy",
     "psnr",
     "reduce_scores",
-    "relative_error",
     "resample_weights",
     "resampled_scores",
     "robustness_rows",

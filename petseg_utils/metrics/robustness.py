@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from petseg_utils.corruptions import LEVELS
 from petseg_utils.metrics.bootstrap import Interval, percentile_interval, resample_weights, resampled_scores
 from petseg_utils.metrics.counts import apply_border
 from petseg_utils.metrics.scores import SCORE_CLASSES, reduce_scores
@@ -51,11 +52,14 @@ def robustness_rows(clean: PerturbedCounts, spoiled: Mapping[str, PerturbedCount
         under mean IoU over levels 0 and up, whose ends count half, over the axis' length.
 
     Raises:
-        ValueError: kinds of other photos, or in other order.
+        ValueError: kinds of other photos, in other order, or not all levels.
     """
     for kind, own in spoiled.items():
-        if not np.array_equal(own.names, clean.names):
+        if not (np.array_equal(own.names, clean.names) and np.array_equal(own.species, clean.species)):
             raise ValueError(f"{kind} was scored on other photos than the clean ones: score both on the same")
+        if len(own.counts) != len(LEVELS) or len(clean.counts) != 1:
+            raise ValueError(f"{kind} has {len(own.counts)} levels and the clean photos {len(clean.counts)}: score all "
+                             f"{len(LEVELS)} levels, and the clean photos as one")
     weights = resample_weights(len(clean.names), seed=seed)
     rows: list[dict[str, Any]] = []
 
@@ -97,18 +101,28 @@ def area_under(curve: np.ndarray) -> np.ndarray:
     return (curve[..., 1:] + curve[..., :-1]).mean(axis=-1) / 2
 
 
-def relative_error(scores: np.ndarray, reference: np.ndarray) -> float:
-    """The error 1 - score summed over levels, over the reference model's: below 1 is better than the reference.
+def corruption_error(scores: np.ndarray, reference: np.ndarray) -> float:
+    """For each kind the error 1 - score, summed over levels, over that of a reference model; then the mean over kinds.
+    Below 1 is better than the reference.
 
     Source: Hendrycks and Dietterich, "Benchmarking Neural Network Robustness to Common Corruptions and Perturbations",
-    ICLR 2019, section 4.2 (corruption error).
+    ICLR 2019, section 4.2 (mCE), with mean IoU for accuracy.
 
     Args:
-        scores, reference: (L,) in [0, 1], of the same levels.
+        scores, reference: (K, L) in [0, 1], of the same K kinds and L levels.
+
+    Raises:
+        ValueError: shapes that differ, a number outside [0, 1], or a reference without an error.
     """
-    if scores.shape != reference.shape:
-        raise ValueError(f"scores have shape {scores.shape}, the reference's {reference.shape}: give the same levels")
-    return float((1 - scores).sum() / (1 - reference).sum())
+    if scores.shape != reference.shape or scores.ndim != 2:
+        raise ValueError(f"scores have shape {scores.shape}, the reference's {reference.shape}: give (kinds, levels), "
+                         "the same for both")
+    if not all(((0 <= of) & (of <= 1)).all() for of in (scores, reference)):  # NaN is not, either
+        raise ValueError("a score is no number from 0 to 1: give mean IoUs")
+    errors, of_reference = (1 - scores).sum(axis=1), (1 - reference).sum(axis=1)
+    if (of_reference == 0).any():
+        raise ValueError("the reference makes no error under some kind: nothing can be compared with it")
+    return float((errors / of_reference).mean())
 
 
 def _summaries(curve: np.ndarray, samples: np.ndarray) -> Iterator[tuple[str, tuple[float, np.ndarray]]]:

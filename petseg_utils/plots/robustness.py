@@ -14,6 +14,7 @@ from petseg_utils.metrics.robustness import ALL_KINDS, CLEAN
 from petseg_utils.plots.tables import select
 
 _MARKERS = "osD^vP*X"
+_LINES = [colour for i, colour in enumerate(sns.color_palette("colorblind")) if i != 6]  # a pink too pale for a line
 
 
 def plot_robustness_curves(metrics: pd.DataFrame, variants: Sequence[str]) -> Figure:
@@ -24,15 +25,16 @@ def plot_robustness_curves(metrics: pd.DataFrame, variants: Sequence[str]) -> Fi
         variants: which to draw, up to eight.
     """
     rows = select(metrics, metric="iou", class_="mean", variant=variants)
-    figure, axes = plt.subplots(2, 4, figsize=(12, 5.6), sharey=True, sharex=True)
-    colours = dict(zip(variants, sns.color_palette("colorblind"), strict=False))
+    figure, axes = plt.subplots(2, 4, figsize=(12, 6), sharey=True, sharex=True)
+    colours = dict(zip(variants, _LINES, strict=False))
     for panel, kind in zip(axes.flat, CORRUPTIONS, strict=True):
         for (variant, colour), marker in zip(colours.items(), _MARKERS, strict=False):
             line = _curve(rows[rows["variant"] == variant], kind)
             panel.plot(line["level"], line["value"], marker=marker, markersize=3.5, linewidth=1.3, color=colour,
                        label=variant)
             panel.fill_between(line["level"], line["ci_low"], line["ci_high"], color=colour, alpha=0.15, linewidth=0)
-        panel.set_title(kind)
+        corruption = CORRUPTIONS[kind]
+        panel.set_title(f"{kind}\n{corruption.unit}: to {corruption.strengths[9]:g}", fontsize=10)
         panel.set_xticks(range(0, 10, 3))
     for panel in axes[1]:
         panel.set_xlabel("level")
@@ -47,10 +49,12 @@ def plot_dice_by_level(metrics: pd.DataFrame, threshold: float) -> Figure:
     """Mean Dice of one variant over the levels, one line a kind, and a threshold."""
     rows = select(metrics, metric="dice", class_="mean")
     figure, axes = plt.subplots(figsize=(7.5, 4))
-    for colour, marker, kind in zip(sns.color_palette("colorblind"), _MARKERS, CORRUPTIONS, strict=False):
+    for colour, marker, kind in zip(_LINES, _MARKERS, CORRUPTIONS, strict=False):
         line = _curve(rows, kind)
         axes.plot(line["level"], line["value"], marker=marker, markersize=4, color=colour, label=kind)
+        axes.fill_between(line["level"], line["ci_low"], line["ci_high"], color=colour, alpha=0.12, linewidth=0)
     axes.axhline(threshold, color="0.3", linestyle="--", linewidth=1)
+    axes.annotate(f"{threshold:g}", (9, threshold), xytext=(3, 3), textcoords="offset points", fontsize=9)
     axes.set(xlabel="level", ylabel="mean Dice, dataset level, border ignored")
     axes.set_xticks(range(10))
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
@@ -64,8 +68,9 @@ def plot_retained(metrics: pd.DataFrame) -> Figure:
     table = rows.pivot(index="variant", columns="perturbation", values="value")[kinds]
     table = table.sort_values(ALL_KINDS, ascending=False)
     clean = select(metrics, metric="iou", class_="mean", perturbation=CLEAN).set_index("variant")["value"]
-    figure, axes = plt.subplots(figsize=(9.5, 1.6 + 0.34 * len(table)))
-    sns.heatmap(table, annot=True, fmt=".2f", cmap="cividis", vmin=min(0.5, table.min().min()), vmax=1, ax=axes,
+    figure, axes = plt.subplots(figsize=(11, 1.6 + 0.34 * len(table)))
+    least, most = min(0.5, table.min().min()), max(1, table.max().max())
+    sns.heatmap(table, annot=True, fmt=".2f", cmap="cividis", vmin=least, vmax=most, ax=axes,
                 annot_kws={"fontsize": 9}, cbar_kws={"label": "share of the clean mIoU"}, linewidths=0.5)
     axes.set_yticklabels([f"{variant} ({clean[variant]:.3f})" for variant in table.index], rotation=0)
     axes.set(xlabel="", ylabel="")

@@ -10,6 +10,7 @@ import pandas as pd
 from torch import nn
 
 from petseg_utils.atomic import replacing_file, write_text
+from petseg_utils.corruptions import VERSION
 from petseg_utils.metrics import ImageStatistics, PerturbedCounts
 from petseg_utils.prompts.protocol import PromptScores
 from petseg_utils.training.checkpoint import load_model
@@ -105,7 +106,7 @@ class Run:
             np.savez_compressed(stream, **vars(counts))
 
     def _perturbed(self, kind: str) -> Path:
-        return self.folder / f"perturbed-{kind.replace(' ', '-')}.npz"
+        return self.folder / f"perturbed-{VERSION}-{kind.replace(' ', '-')}.npz"
 
     def answers(self, split: str) -> dict[str, np.ndarray]:
         """Which photos the best model of the task ``captions`` named rightly, bool (N,) for each question; see
