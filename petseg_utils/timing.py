@@ -1,0 +1,61 @@
+"""How long a model takes to answer."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from petseg_utils.precision import Precision, device_name
+
+BATCH_SIZES = (1, 32)  # one photo at a time, as in an app; many, as over an archive
+WARM_UP = 2  # calls that are not counted: the first ones choose algorithms and fill caches
+SECONDS, LEAST, MOST = 1.0, 3, 30  # how long a batch size is measured, and in how many calls at least and at most
+
+
+@torch.inference_mode()
+def time_inference(model: nn.Module, image_size: int, precision: Precision,
+                   batch_sizes: tuple[int, ...] = BATCH_SIZES) -> list[dict[str, Any]]:
+    """Measure a model's forward pass on random photos that lie on the device: no decoding, no scoring.
+
+    Args:
+        model: images (B, 3, S, S) in [0, 1] -> logits, already on ``precision.device``, in eval mode.
+        image_size: S in pixels.
+        precision: device and compute type.
+        batch_sizes: photos at once.
+
+    Returns:
+        A row a batch size, with the keys batch_size, milliseconds (of a photo: the median over calls, divided by the
+        batch size), images_per_second (the reverse), calls, device, precision, threads (of torch).
+    """
+    rows = []
+    generator = torch.Generator().manual_seed(0)
+    for batch_size in batch_sizes:
+        pixels = torch.randint(0, 256, (batch_size, 3, image_size, image_size), generator=generator, dtype=torch.uint8)
+        images = precision.images(pixels)
+
+        def call(images: torch.Tensor = images) -> None:
+            with precision.autocast():
+                model(images)
+            if precision.device.type == "cuda":
+                torch.cuda.synchronize(precision.device)  # a GPU answers before it has worked
+
+        seconds = _seconds_of(call)
+        milliseconds = 1000 * float(np.median(seconds)) / batch_size
+        rows.append({"batch_size": batch_size, "milliseconds": milliseconds, "images_per_second": 1000 / milliseconds,
+                     "calls": len(seconds), "device": device_name(precision.device), "precision": precision.name,
+                     "threads": torch.get_num_threads()})
+    return rows
+
+
+def _seconds_of(call: Callable[[], None]) -> list[float]:
+    for _ in range(WARM_UP):
+        call()
+    seconds: list[float] = []
+    while len(seconds) < LEAST or (sum(seconds) < SECONDS and len(seconds) < MOST):
+        started = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - started)
+    return seconds
