@@ -12,7 +12,6 @@ from petseg_utils.data.datasets import Maps
 from petseg_utils.evaluation import logits_of, resize_logits
 from petseg_utils.metrics import Predicted, challenge_counts, confusion_counts
 from petseg_utils.precision import Precision
-from petseg_utils.synthetic.toys import toy_masks
 
 
 @dataclass(frozen=True)
@@ -28,27 +27,23 @@ class Examination:
     challenges: dict[str, np.ndarray]
 
 
-def examine(model: Any, data: PetData, part: str, precision: Precision, *, synthetic_seed: int | None = None,
+def examine(model: Any, data: PetData, part: str, precision: Precision, *, toys: np.ndarray | None = None,
             maps: Maps | None = None, batch_size: int = 64) -> Examination:
     """Predict a part once and count.
 
     Args:
         model, data, part, precision, maps, batch_size: as of :func:`petseg_utils.evaluation.evaluate`.
-        synthetic_seed: of the data set, if its photos are synthetic pets: their toys are then drawn again, to see what
-            the model makes of them.
+        toys: bool (N, H, W), where the part's photos show toys, see :func:`petseg_utils.synthetic.toys.toy_masks`;
+            ``None`` where nobody knows.
 
     Raises:
         DataError: the part is empty.
         TrainingError: a logit is no finite number.
     """
     rows = data.indices(part)
-    toys: dict[int, np.ndarray] = {}
-    if synthetic_seed is not None:
-        size = int(data.sizes[rows[0]][0])
-        drawn = toy_masks(data.manifest.iloc[rows]["name"], size=size, seed=synthetic_seed)
-        toys = dict(zip(rows.tolist(), drawn, strict=True))
     counts, nearest, challenges = [], [], []
-    for row, logits in logits_of(model, data, part, precision, maps=maps, batch_size=batch_size):
+    seen = logits_of(model, data, part, precision, maps=maps, batch_size=batch_size)
+    for place, (row, logits) in enumerate(seen):
         truth = np.asarray(data.original_mask(row))
         height, width = truth.shape
         prediction = resize_logits(logits, (height, width)).argmax(0).cpu().numpy().astype(np.uint8)
@@ -56,6 +51,6 @@ def examine(model: Any, data: PetData, part: str, precision: Precision, *, synth
         counts.append(confusion_counts(truth, prediction))
         nearest.append(confusion_counts(truth, cv2.resize(labels, (width, height),
                                                           interpolation=cv2.INTER_NEAREST_EXACT)))
-        challenges.append(challenge_counts(truth, prediction, toys.get(row)))
+        challenges.append(challenge_counts(truth, prediction, None if toys is None else toys[place]))
     return Examination(Predicted(np.stack(counts), data.species[rows], np.stack(nearest)),
                        {name: np.stack([of[name] for of in challenges]) for name in challenges[0]})

@@ -52,7 +52,7 @@ def packaged_counts() -> ImageCounts:
 def record_counts(folder: Path, notebook: str, scored: dict[str, ImageStatistics]) -> None:
     """Write a notebook's counts, by variant, into a study's file, in place of earlier ones of the same variants.
 
-    Counts of other models stay if they are of the same photos; on other photos they cannot be compared, and are dropped.
+    Counts of other models stay if they are of the same photos; on others they cannot be compared, and are dropped.
     """
     if not scored:
         return

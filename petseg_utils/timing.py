@@ -12,12 +12,12 @@ from petseg_utils.precision import Precision, device_name
 
 BATCH_SIZES = (1, 32)  # one photo at a time, as in an app; many, as over an archive
 WARM_UP = 2  # calls that are not counted: the first ones choose algorithms and fill caches
-SECONDS, LEAST, MOST = 1.0, 3, 30  # how long a batch size is measured, and in how many calls at least and at most
+LEAST, MOST = 3, 50  # calls
 
 
 @torch.inference_mode()
-def time_inference(model: nn.Module, image_size: int, precision: Precision,
-                   batch_sizes: tuple[int, ...] = BATCH_SIZES) -> list[dict[str, Any]]:
+def time_inference(model: nn.Module, image_size: int, precision: Precision, *,
+                   batch_sizes: tuple[int, ...] = BATCH_SIZES, seconds: float = 0.3) -> list[dict[str, Any]]:
     """Measure a model's forward pass on random photos that lie on the device: no decoding, no scoring.
 
     Args:
@@ -25,6 +25,7 @@ def time_inference(model: nn.Module, image_size: int, precision: Precision,
         image_size: S in pixels.
         precision: device and compute type.
         batch_sizes: photos at once.
+        seconds: how long each batch size is measured, at least.
 
     Returns:
         A row a batch size, with the keys batch_size, milliseconds (of a photo: the median over calls, divided by the
@@ -42,20 +43,20 @@ def time_inference(model: nn.Module, image_size: int, precision: Precision,
             if precision.device.type == "cuda":
                 torch.cuda.synchronize(precision.device)  # a GPU answers before it has worked
 
-        seconds = _seconds_of(call)
-        milliseconds = 1000 * float(np.median(seconds)) / batch_size
+        taken = _seconds_of(call, seconds)
+        milliseconds = 1000 * float(np.median(taken)) / batch_size
         rows.append({"batch_size": batch_size, "milliseconds": milliseconds, "images_per_second": 1000 / milliseconds,
-                     "calls": len(seconds), "device": device_name(precision.device), "precision": precision.name,
+                     "calls": len(taken), "device": device_name(precision.device), "precision": precision.name,
                      "threads": torch.get_num_threads()})
     return rows
 
 
-def _seconds_of(call: Callable[[], None]) -> list[float]:
+def _seconds_of(call: Callable[[], None], least: float) -> list[float]:
     for _ in range(WARM_UP):
         call()
-    seconds: list[float] = []
-    while len(seconds) < LEAST or (sum(seconds) < SECONDS and len(seconds) < MOST):
+    taken: list[float] = []
+    while len(taken) < LEAST or (sum(taken) < least and len(taken) < MOST):
         started = time.perf_counter()
         call()
-        seconds.append(time.perf_counter() - started)
-    return seconds
+        taken.append(time.perf_counter() - started)
+    return taken
