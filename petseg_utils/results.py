@@ -38,7 +38,7 @@ CHALLENGES_COLUMNS = (
 )
 COSTS_COLUMNS = (
     "study", "notebook", "run", "variant", "image_size", "batch_size", "milliseconds", "images_per_second", "calls",
-    "device", "precision", "threads",
+    "device", "precision", "threads", "clock",
 )
 COLUMNS = {
     "metrics": METRICS_COLUMNS, "groups": GROUPS_COLUMNS, "runs": RUNS_COLUMNS, "protocols": PROTOCOLS_COLUMNS,
