@@ -170,10 +170,10 @@ def packaged_table(name: str) -> pd.DataFrame:
 
     Args:
         name: a key of :data:`COLUMNS`; ``recipe_trials``, one row a run that was trained to choose a rate
-            of learning on validation; or ``petclip``, what petclip-mini and its controls know by text, one row a
-            question.
+            of learning on validation; ``petclip``, what petclip-mini and its controls know by text, one row a question;
+            or ``published``, what published studies claim and which of our models stand beside them.
     """
     folder = Path(str(files("petseg_utils") / "packaged"))
-    if name in ("recipe_trials", "petclip"):
+    if name in ("recipe_trials", "petclip", "published"):
         return pd.read_csv(folder / f"{name}.csv")
     return read_table(folder, name)

@@ -7,6 +7,7 @@ from statsmodels.stats.multitest import multipletests
 from petseg_utils.metrics import compare_all_pairs, holm, paired_bootstrap, resample_weights
 from petseg_utils.metrics.bootstrap import bootstrap_intervals, summarise_differences
 
+
 def confusions(n, quality, seed=0, noise=0):
     """Images of 100 pixels, 60 background and 40 of one species, of which a share is found."""
     truth = np.random.default_rng(seed)

@@ -6,6 +6,7 @@ of *any* false finding at the level, whatever the dependence between the compari
 does and more.
 """
 
+import math
 from collections.abc import Mapping
 from itertools import combinations
 from typing import NamedTuple
@@ -63,7 +64,7 @@ def compare_all_pairs(confusions: Mapping[str, np.ndarray], metric: str = "iou",
         confusions: pixels (N, 3, 3) by model, the same images in the same order, under one border policy.
         metric, reduction: as in :func:`petseg_utils.metrics.paired_bootstrap`.
         resamples: how many sets of N images to draw. The least p that R resamples can give is 2 / (1 + R); ``None``
-            takes as many thousands as it takes for five times that, corrected for all pairs, to stay below 1 - level.
+            takes as many thousands as keep twice that, times the number of pairs, below 1 - level.
         level: share of the resampled differences inside an interval; not corrected, one interval speaks of one pair.
         seed: same seed, same resamples.
 
@@ -85,7 +86,7 @@ def compare_all_pairs(confusions: Mapping[str, np.ndarray], metric: str = "iou",
                              "in the same order under the same border policy")
     pairs = list(combinations(models, 2))
     if resamples is None:
-        resamples = max(1, round(5 * 2 * len(pairs) / (1 - level) / _AT_ONCE)) * _AT_ONCE
+        resamples = max(1, math.ceil(2 * 2 * len(pairs) / (1 - level) / _AT_ONCE)) * _AT_ONCE
     mean = SCORE_CLASSES[metric].index("mean")
     chunks: dict[str, list[np.ndarray]] = {name: [] for name in models}
     for number, start in enumerate(range(0, resamples, _AT_ONCE)):
