@@ -29,12 +29,12 @@ FLOOR = "background everywhere"
 
 
 def main_runs(study: Study) -> dict[Row, Run]:
-    """The runs of a study's main rows that learned to segment and whose checkpoint is in the workspace."""
+    """The finished runs of a study's main rows that learned to segment and whose checkpoint is in the workspace."""
     table = study.runs()
     found = {}
     for row in table[~table["notebook"].str.endswith(ASIDE)].to_dict("records"):
         run = Run(RunSpec.from_json(row["spec"]), study.workspace.runs / row["run"])
-        if run.spec.task in SEGMENTING and run.best.is_file():
+        if run.spec.task in SEGMENTING and run.finished and run.best.is_file():
             found[row["notebook"], row["variant"]] = run
     return found
 

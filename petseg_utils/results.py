@@ -171,9 +171,10 @@ def packaged_table(name: str) -> pd.DataFrame:
     Args:
         name: a key of :data:`COLUMNS`; ``recipe_trials``, one row a run that was trained to choose a rate
             of learning on validation; ``petclip``, what petclip-mini and its controls know by text, one row a question;
-            or ``published``, what published studies claim and which of our models stand beside them.
+            ``published``, what published studies claim and which of our models stand beside them; or ``repeats``, the
+            test mIoU of runs that were trained twice with one seed, on other machines and in another precision.
     """
     folder = Path(str(files("petseg_utils") / "packaged"))
-    if name in ("recipe_trials", "petclip", "published"):
+    if name in ("recipe_trials", "petclip", "published", "repeats"):
         return pd.read_csv(folder / f"{name}.csv")
     return read_table(folder, name)
