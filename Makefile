@@ -4,10 +4,13 @@ BIN := .venv/bin
 READY := .venv/.ready
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-.PHONY: study app test lint notebooks bench clean
+.PHONY: study report app test lint notebooks bench clean
 
 study: $(READY)  ## the whole study on the embedded synthetic pets (ARGS="--only 02" and the like are passed on)
 	$(BIN)/petseg study --profile quick $(ARGS)
+
+report: $(READY)  ## notebook 07 without code as one HTML file (ARGS="--profile oxford-128": of the measured study)
+	$(BIN)/petseg report $(ARGS)
 
 app: $(READY)  ## click on a photo, see the mask: opens a page in the browser (ARGS="--no-browser" and the like)
 	$(BIN)/voila petseg_utils/widgets/app.ipynb --port 8866 \

@@ -108,7 +108,7 @@ def robustness_table(metrics: pd.DataFrame) -> pd.DataFrame:
         ``kept on average``, ``worst mIoU`` and ``worst cell`` (perturbation and level) by variant.
     """
     perturbed = metrics[(metrics["perturbation"] != "") & metrics["prompt"].isin(["", "none"])]
-    kept = select(perturbed, metric="retained", perturbation="mean").drop_duplicates("variant", keep="last")
+    kept = select(perturbed, metric="retained", perturbation=["all kinds", "mean"]).drop_duplicates("variant", keep="last")
     cells = select(perturbed, metric="iou", class_="mean", border="ignore", reduction="dataset")
     cells = cells[cells["level"].notna()]
     worst = cells.loc[cells.groupby("variant")["value"].idxmin()].set_index("variant")

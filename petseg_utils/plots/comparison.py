@@ -61,7 +61,7 @@ def plot_protocols(protocols: pd.DataFrame, titles: Sequence[str] = ()) -> Figur
             values = of.set_index("protocol")["value"].reindex(names)
             axes.plot(values, range(len(names)), _MARKERS[model % 10], markersize=7, label=variant, alpha=0.85,
                       color=sns.color_palette("colorblind")[model % 10])
-        axes.axhline(0.5, color="0.7", linewidth=1)
+        axes.axvline(0.5, color="0.5", linewidth=1, linestyle=":")
         axes.set(xlim=(0, 1.02), xlabel='"mIoU" of the same predictions', title=titles[place] if titles else study)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), frameon=False, fontsize=9)
     panels[0][0].set_yticks(range(len(names)), names)

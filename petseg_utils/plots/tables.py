@@ -8,7 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from petseg_utils.classes import BACKGROUND, CAT, DOG
 from petseg_utils.plots.style import display_colour
@@ -137,6 +137,9 @@ def plot_cost(metrics: pd.DataFrame, runs: pd.DataFrame, costs: pd.DataFrame) ->
             axes.scatter(x, row["value"], s=50 + row["trainable_parameters"] / 2e4, alpha=0.8, label=row["variant"],
                          color=palette[place % 10], marker="osD^vP*X<>"[(place + place // 10) % 10])
         axes.set(xlabel=label, xscale="log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
     grid[0][0].set_ylabel("mIoU on test, border ignored")
     legend = grid[0][-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
     for handle in legend.legend_handles:
