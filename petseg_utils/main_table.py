@@ -96,7 +96,7 @@ def seed_spread(results: Path, study: str) -> pd.DataFrame:
     rows = pd.concat([headline(read_table(folder, "metrics")) for folder in same])
     alike = ["notebook", "variant", "model", "recipe", "augmentation", "label_fraction", "image_size", "n_images"]
     rows = rows[rows["seed"].notna()].drop_duplicates([*alike, "seed"])
-    found = rows.groupby(["notebook", "variant", *alike[2:]])["value"].agg(seeds="count", mean="mean", std="std")
+    found = rows.groupby(alike, dropna=False)["value"].agg(seeds="count", mean="mean", std="std")
     return found[found["seeds"] > 1].reset_index(level=alike[2:], drop=True)
 
 
@@ -108,7 +108,8 @@ def robustness_table(metrics: pd.DataFrame) -> pd.DataFrame:
         ``kept on average``, ``worst mIoU`` and ``worst cell`` (perturbation and level) by variant.
     """
     perturbed = metrics[(metrics["perturbation"] != "") & metrics["prompt"].isin(["", "none"])]
-    kept = select(perturbed, metric="retained", perturbation=["all kinds", "mean"]).drop_duplicates("variant", keep="last")
+    kept = select(perturbed, metric="retained", perturbation=["all kinds", "mean"])
+    kept = kept.drop_duplicates("variant", keep="last")
     cells = select(perturbed, metric="iou", class_="mean", border="ignore", reduction="dataset")
     cells = cells[cells["level"].notna()]
     worst = cells.loc[cells.groupby("variant")["value"].idxmin()].set_index("variant")

@@ -18,8 +18,8 @@ if TYPE_CHECKING:  # slow to import; see petseg_utils.cli
 LEFT_OUT = ("## Setup", "## Exercises")
 # Whatever a browser would fetch by itself; links that a reader may follow are no part of it.
 _FETCHED = re.compile(
-    r"<script\b[^>]*>|<link\b[^>]*\bhref[^>]*>|@import\b[^;]*;|url\(\s*[\"']?(?!data:|#)[^)]*\)"
-    r"|<(?:img|iframe|source|embed|object|video|audio)\b[^>]*\b(?:src|data)\s*=\s*[\"']?(?!data:)[^>\s]+", re.I)
+    r"<script\b[^>]*>|<link\b[^>]*\bhref[^>]*>|@import\b[^;]*;|url\(\s*(?![\"']?(?:data:|#))[^)]*\)"
+    r"|<(?:img|iframe|source|embed|object|video|audio)\b[^>]*\b(?:src|data)\s*=\s*(?![\"']?data:)[^>\s]+", re.I)
 _STYLE = """
 body { font: 16px/1.55 system-ui, sans-serif; color: #1a1a1a; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
 h1, h2, h3 { line-height: 1.25; margin-top: 2em; }

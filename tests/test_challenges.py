@@ -70,6 +70,13 @@ def test_toys_and_other_background_by_hand():
         challenge_counts(truth, prediction[1:])
 
 
+class StrongestColour(torch.nn.Module):
+    """Calls a pixel by its channel that is farthest above the photo's mean: many small regions."""
+
+    def forward(self, images):
+        return images - images.mean((2, 3), keepdim=True)
+
+
 def rows_of(*images):
     counts = [challenge_counts(*image) for image in images]
     rows = challenge_rows({name: np.stack([of[name] for of in counts]) for name in counts[0]})
@@ -108,7 +115,7 @@ def test_an_examination_counts_what_evaluation_counts(few):
 
 def test_a_label_map_is_resized_by_nearest_neighbour_to_the_photos_size(synthetic_root, tmp_path):
     data = open_data(synthetic_root, 32, tmp_path)  # photos of 64 pixels, seen at 32
-    model = small_model("unet", seed=3).eval()
+    model = StrongestColour()
     seen = examine(model, data, "test", FLOAT32)
     row = data.indices("test")[0]
     with torch.inference_mode():
