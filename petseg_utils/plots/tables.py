@@ -53,7 +53,7 @@ def plot_border_policies(metrics: pd.DataFrame, split: str = "test") -> Figure:
     with 95 % intervals over images."""
     rows = select(metrics, split=split, reduction="dataset", metric="iou", class_="mean")
     variants = list(dict.fromkeys(rows["variant"]))
-    figure, axes = plt.subplots(figsize=(8, 1.4 + 0.36 * len(variants)))
+    figure, axes = plt.subplots(figsize=(10, 1.4 + 0.36 * len(variants)))
     palette = sns.color_palette("colorblind")
     for (border, label), marker, colour in zip(BORDER_LABELS.items(), "osD", (0, 1, 2), strict=True):
         of = rows[rows["border"] == border].set_index("variant").reindex(variants)
@@ -61,12 +61,13 @@ def plot_border_policies(metrics: pd.DataFrame, split: str = "test") -> Figure:
         axes.errorbar(of["value"], range(len(variants)), xerr=errors, fmt=marker, color=palette[colour], label=label,
                       elinewidth=1.2, markersize=6)
         if border == "ignore":
-            for y, (value, high) in enumerate(zip(of["value"], of["ci_high"], strict=True)):
-                axes.annotate(f"{value:.3f}", (max(value, high), y), xytext=(7, 0), textcoords="offset points",
-                              va="center", fontsize=9)
+            ends = rows.groupby("variant")["ci_high"].max().reindex(variants)  # right of all three
+            for y, (value, end) in enumerate(zip(of["value"], ends, strict=True)):
+                axes.annotate(f"{value:.3f}", (end, y), xytext=(9, 0), textcoords="offset points", va="center",
+                              fontsize=9)
     axes.set_yticks(range(len(variants)), variants)
     axes.invert_yaxis()
-    axes.set(xlim=(0, 1.05), xlabel=f"mIoU on {split}, dataset level, 95 % interval over images")
+    axes.set(xlim=(0, 1.05), xlabel=f"mIoU on {split}, dataset level, 95 % intervals")
     axes.grid(axis="y", visible=False)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     return figure
