@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-.PHONY: study study-oxford app test lint notebooks bench clean
+.PHONY: study study-oxford report app test lint notebooks bench clean
 
 study: $(READY)  ## the whole study on the embedded synthetic pets (ARGS="--only 02" and the like are passed on)
 	$(BIN)/petseg study --profile quick $(ARGS)
@@ -12,6 +12,9 @@ study: $(READY)  ## the whole study on the embedded synthetic pets (ARGS="--only
 study-oxford: $(READY)  ## the measured study: DATA_ROOT=DIR, a 128-px copy of Oxford-IIIT Pet; ARGS="--only 02 --set SEED=1" for a part
 	@test -n "$(DATA_ROOT)" || { echo 'make: say DATA_ROOT=DIR, the folder that holds oxford-iiit-pet'; exit 2; }
 	$(BIN)/petseg study --profile oxford-128 --data-root "$(DATA_ROOT)" $(ARGS)
+
+report: $(READY)  ## notebook 07 without code as one HTML file (ARGS="--profile oxford-128": of the measured study)
+	$(BIN)/petseg report $(ARGS)
 
 app: $(READY)  ## click on a photo, see the mask: opens a page in the browser (ARGS="--no-browser" and the like)
 	$(BIN)/voila petseg_utils/widgets/app.ipynb --port 8866 \

@@ -1,4 +1,4 @@
-"""The command line: ``petseg data | study | merge | train | petclip | evaluate | predict``."""
+"""The command line: ``petseg data | study | report | merge | train | petclip | evaluate | predict``."""
 
 import json
 import math
@@ -15,6 +15,7 @@ from petseg_utils.overrides import absolute, parse_sets
 from petseg_utils.petclip.command import petclip
 from petseg_utils.predict_command import predict
 from petseg_utils.profiles import DATASETS, OVERRIDABLE, PROFILES, Settings, resolve
+from petseg_utils.report import report
 from petseg_utils.workspace import Workspace
 
 if TYPE_CHECKING:  # slow to import; a wrong call should be answered at once
@@ -214,3 +215,4 @@ def _print_scores(statistics: "ImageStatistics", border: str, about: dict[str, A
 
 main.add_command(petclip)
 main.add_command(predict)
+main.add_command(report)

@@ -35,9 +35,29 @@ def evaluate(model: Any, data: PetData, part: str, precision: Precision, *, at_o
         DataError: the part is empty.
         TrainingError: a logit is no finite number.
     """
+    found: list[dict[str, np.ndarray]] = []
+    for row, logits in logits_of(model, data, part, precision, maps=maps, batch_size=batch_size):
+        truth = data.original_mask(row) if at_original_size else data.masks[row]
+        resized = resize_logits(logits, (truth.shape[0], truth.shape[1]))
+        found.append(image_statistics(np.asarray(truth), resized.cpu().numpy(), int(data.species[row])))
+    rows = data.indices(part)
+    manifest = data.manifest.iloc[rows]
+    return ImageStatistics(
+        names=manifest["name"].to_numpy(dtype=str), breeds=manifest["breed"].to_numpy(dtype=str),
+        species=data.species[rows], repeats=data.repeats[rows],
+        **{name: np.stack([statistics[name] for statistics in found]) for name in found[0]},
+    )
+
+
+@torch.inference_mode()
+def logits_of(model: Any, data: PetData, part: str, precision: Precision, *, maps: Maps | None = None,
+              batch_size: int = 64) -> Iterator[tuple[int, Tensor]]:
+    """A part's photos in order: row of the manifest, and the model's logits, float (3, S, S) on the device.
+
+    Arguments and errors are those of :func:`evaluate`.
+    """
     was_training = model.training
     model.eval()
-    found: list[dict[str, np.ndarray]] = []
     for batch, images in batches_of(data, part, precision, batch_size):
         with precision.autocast():
             if maps is None:
@@ -47,18 +67,8 @@ def evaluate(model: Any, data: PetData, part: str, precision: Precision, *, at_o
         if not torch.isfinite(logits).all():
             raise TrainingError("the model's logits are not all finite numbers: train it again with a lower learning "
                                 "rate")
-        for row, of_photo in zip(batch, logits, strict=True):
-            truth = data.original_mask(row) if at_original_size else data.masks[row]
-            resized = resize_logits(of_photo, (truth.shape[0], truth.shape[1]))
-            found.append(image_statistics(np.asarray(truth), resized.cpu().numpy(), int(data.species[row])))
+        yield from zip(batch.tolist(), logits, strict=True)
     model.train(was_training)
-    rows = data.indices(part)
-    manifest = data.manifest.iloc[rows]
-    return ImageStatistics(
-        names=manifest["name"].to_numpy(dtype=str), breeds=manifest["breed"].to_numpy(dtype=str),
-        species=data.species[rows], repeats=data.repeats[rows],
-        **{name: np.stack([statistics[name] for statistics in found]) for name in found[0]},
-    )
 
 
 def batches_of(data: PetData, part: str, precision: Precision,

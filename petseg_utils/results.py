@@ -1,5 +1,6 @@
 """Results as tidy tables: one number a row in ``metrics.csv``, the same for groups of photos (a breed, a size) in
-``groups.csv``, one run a row in ``runs.csv``."""
+``groups.csv``, one run a row in ``runs.csv``. Notebook 07 adds what it measures: ``protocols.csv``, ``challenges.csv``,
+``costs.csv``."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +11,7 @@ import pandas as pd
 
 from petseg_utils.atomic import write_text
 from petseg_utils.corruptions import CORRUPTIONS
+from petseg_utils.image_counts import record_counts
 from petseg_utils.metrics import ImageStatistics, group_rows, robustness_rows, score_rows
 from petseg_utils.metrics.robustness import CLEAN
 from petseg_utils.prompts.protocol import PromptScores
@@ -31,10 +33,24 @@ RUNS_COLUMNS = (
     "best_epoch", "best_val_miou", "best_val_loss", "seconds", "images_per_second", "peak_memory_mb", "device",
     "precision", "threads", "commit", "versions",
 )
+PROTOCOLS_COLUMNS = ("study", "notebook", "run", "variant", "dataset", "n_images", "protocol", "value")
+CHALLENGES_COLUMNS = (
+    "study", "notebook", "run", "variant", "dataset", "n_images", "challenge", "pixels", "metric", "value", "ci_low",
+    "ci_high",
+)
+COSTS_COLUMNS = (
+    "study", "notebook", "run", "variant", "image_size", "batch_size", "milliseconds", "images_per_second", "calls",
+    "device", "precision", "threads", "clock",
+)
+COLUMNS = {
+    "metrics": METRICS_COLUMNS, "groups": GROUPS_COLUMNS, "runs": RUNS_COLUMNS, "protocols": PROTOCOLS_COLUMNS,
+    "challenges": CHALLENGES_COLUMNS, "costs": COSTS_COLUMNS,
+}
+ASIDE = ("_ablations", "_controls")  # how notebooks end whose rows change one thing at a time: no main rows
 _NUMBERS = (
     "label_fraction", "seed", "n_images", "image_size", "level", "value", "ci_low", "ci_high", "trainable_parameters",
     "macs", "epochs", "best_epoch", "best_val_miou", "best_val_loss", "seconds", "images_per_second", "peak_memory_mb",
-    "threads",
+    "threads", "batch_size", "milliseconds", "calls",
 )  # all other columns are text, whatever it looks like: a variant may be called 0.5 or None
 
 
@@ -104,7 +120,8 @@ def record_runs(folder: Path, study: str, notebook: str, dataset: str, runs: dic
                 untrained: dict[str, Scored] | None = None,
                 prompted: dict[str, dict[str, PromptScores]] | None = None) -> None:
     """Write the rows of a notebook's runs to a study's three tables, in place of earlier rows of the same notebook and
-    variant; others stay, so that a notebook's runs can be made in parts.
+    variant; others stay, so that a notebook's runs can be made in parts. The test counts of main rows go to
+    ``counts.npz``.
 
     Args:
         folder: ``results/<study>``.
@@ -124,9 +141,11 @@ def record_runs(folder: Path, study: str, notebook: str, dataset: str, runs: dic
     groups = [labels | {"variant": variant, "dataset": dataset} | row
               for variant, run in segmenters.items() for row in run_group_rows(run)]
     records = [labels | {"variant": variant} | run.record() for variant, run in runs.items()]
-    for table, columns, rows in (("metrics", METRICS_COLUMNS, metrics), ("groups", GROUPS_COLUMNS, groups),
-                                 ("runs", RUNS_COLUMNS, records)):
-        _replace_rows(folder / f"{table}.csv", columns, notebook, {*runs, *scores}, rows)
+    for table, rows in (("metrics", metrics), ("groups", groups), ("runs", records)):
+        replace_rows(folder, table, notebook, {*runs, *scores}, rows)
+    if not notebook.endswith(ASIDE):
+        record_counts(folder, notebook, {variant: run.statistics("test") for variant, run in segmenters.items()}
+                      | {variant: scored["test"] for variant, scored in (untrained or {}).items()})
 
 
 def record_perturbed(folder: Path, study: str, notebook: str, dataset: str, runs: dict[str, Run],
@@ -135,15 +154,15 @@ def record_perturbed(folder: Path, study: str, notebook: str, dataset: str, runs
     :func:`record_runs`. ``names``, text (N,), are the photos."""
     about = {"study": study, "notebook": notebook, "dataset": dataset}
     rows = [about | {"variant": variant} | row for variant, run in runs.items() for row in perturbed_rows(run, names)]
-    _replace_rows(folder / "metrics.csv", METRICS_COLUMNS, notebook, set(runs), rows)
+    replace_rows(folder, "metrics", notebook, set(runs), rows)
 
 
 def read_table(folder: Path, name: str) -> pd.DataFrame:
-    """A study's ``metrics``, ``groups`` or ``runs`` table; empty, with its columns, if nothing has been recorded yet.
+    """One of a study's tables, a key of :data:`COLUMNS`; empty, with its columns, if nothing has been recorded yet.
 
     Text that does not apply is ``""``, a number that does not apply is NaN.
     """
-    columns = {"metrics": METRICS_COLUMNS, "groups": GROUPS_COLUMNS, "runs": RUNS_COLUMNS}[name]
+    columns = COLUMNS[name]
     path = folder / f"{name}.csv"
     if not path.is_file():
         return pd.DataFrame(columns=list(columns))
@@ -157,26 +176,30 @@ def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=numbers, engine="python")
 
 
-def _replace_rows(path: Path, columns: tuple[str, ...], notebook: str, variants: set[str],
-                  rows: list[dict[str, Any]]) -> None:
+def replace_rows(folder: Path, table: str, notebook: str, variants: set[str], rows: list[dict[str, Any]]) -> None:
+    """Write rows to one of a study's tables, a key of :data:`COLUMNS`, in place of all earlier ones of the notebook's
+    variants."""
+    path, columns = folder / f"{table}.csv", COLUMNS[table]
     new = pd.DataFrame(rows).reindex(columns=list(columns))
     if path.is_file():
         old = _read(path, columns)
         kept = old[(old["notebook"] != notebook) | ~old["variant"].isin(variants)]
         new = pd.concat([kept, new], ignore_index=True) if len(kept) else new
     new = new.sort_values("notebook", kind="stable")
-    write_text(path, new.round({"value": 6, "ci_low": 6, "ci_high": 6}).to_csv(index=False, lineterminator="\n"))
+    digits = {"value": 6, "ci_low": 6, "ci_high": 6}
+    write_text(path, new.round(digits).to_csv(index=False, lineterminator="\n"))
 
 
 def packaged_table(name: str) -> pd.DataFrame:
     """A table of the measured study, oxford-128, as it came with the package.
 
     Args:
-        name: ``metrics``, ``groups`` or ``runs``; ``recipe_trials``, one row a run that was trained to choose a rate
-            of learning on validation; or ``petclip``, what petclip-mini and its controls know by text, one row a
-            question.
+        name: a key of :data:`COLUMNS`; ``recipe_trials``, one row a run that was trained to choose a rate
+            of learning on validation; ``petclip``, what petclip-mini and its controls know by text, one row a question;
+            ``published``, what published studies claim and which of our models stand beside them; or ``repeats``, the
+            test mIoU of runs that were trained twice with one seed, on other machines and in another precision.
     """
     folder = Path(str(files("petseg_utils") / "packaged"))
-    if name in ("recipe_trials", "petclip"):
+    if name in ("recipe_trials", "petclip", "published", "repeats"):
         return pd.read_csv(folder / f"{name}.csv")
     return read_table(folder, name)

@@ -9,6 +9,7 @@ import pytest
 
 from petseg_utils import plots
 from petseg_utils.corruptions import CORRUPTIONS
+from petseg_utils.metrics import PairedDifference
 from petseg_utils.metrics.robustness import ALL_KINDS
 from petseg_utils.plots.maps import ERROR_COLOURS
 from petseg_utils.prompts.simulator import Click
@@ -161,3 +162,62 @@ def test_what_is_retained_is_sorted_and_says_the_clean_score():
     axes = plots.plot_retained(spoiled({"low": 0.5, "high": 0.9})).axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["high (0.900)", "low (0.500)"]
     assert len(axes.texts) == 2 * 9 and axes.texts[0].get_text() == "0.90"
+
+
+def test_differences_in_the_matrix_are_row_minus_column_and_doubtful_ones_in_brackets():
+    pairs = [PairedDifference("a", "b", 0.1, 0.05, 0.15, 0.001, 0.003),
+             PairedDifference("a", "c", 0.2, 0.1, 0.3, 0.001, 0.003),
+             PairedDifference("b", "c", -0.01, -0.05, 0.03, 0.3, 0.3)]
+    figure = plots.plot_differences(pairs)
+    placed = {tuple(text.get_position()): text.get_text() for text in figure.axes[0].texts}
+    assert placed == {(1.5, 0.5): "+0.100", (2.5, 0.5): "+0.200", (2.5, 1.5): "(-0.010)"}
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["a", "b"]
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["b", "c"]
+
+
+def test_protocols_have_a_panel_a_study_and_the_same_rows():
+    rows = [{"study": study, "variant": variant, "protocol": protocol, "value": value}
+            for study in ("quick", "real") for variant in ("UNet", "floor")
+            for protocol, value in (("ours", 0.3), ("kind", 0.6))]
+    left, right = plots.plot_protocols(pd.DataFrame(rows), ["pets", "photos"]).axes
+    assert (left.get_title(), right.get_title()) == ("pets", "photos")
+    assert [label.get_text() for label in left.get_yticklabels()] == ["ours", "kind"]
+    assert [list(line.get_xdata()) for line in right.lines if line.get_label() == "UNet"] == [[0.3, 0.6]]
+
+
+def test_challenges_have_a_panel_each_and_a_model_may_lack_one():
+    rows = [(variant, challenge, pixels, value) for variant, challenge, pixels, value in (
+        ("UNet", "thin parts", "thin parts", 0.4), ("UNet", "thin parts", "rest", 0.8),
+        ("MAE", "thin parts", "rest", 0.7), ("UNet", "toys", "toys", 0.1))]
+    table = pd.DataFrame([{"variant": variant, "challenge": challenge, "pixels": pixels, "metric": "called pet",
+                           "value": value, "ci_low": value - 0.1, "ci_high": value + 0.1}
+                          for variant, challenge, pixels, value in rows])
+    thin, toys = plots.plot_challenges(table).axes
+    assert [label.get_text() for label in thin.get_yticklabels()] == ["thin parts: called pet", "rest: called pet"]
+    assert (thin.get_title("left"), toys.get_title("left")) == ("thin parts", "toys")
+
+
+def test_cost_has_a_second_panel_where_time_was_measured():
+    about = {"notebook": "02", "split": "test", "reduction": "dataset", "metric": "iou", "class": "mean",
+             "border": "ignore"}
+    metrics = pd.DataFrame([about | {"variant": variant, "value": value, "ci_low": value - 0.1, "ci_high": value + 0.1}
+                            for variant, value in (("small", 0.5), ("large", 0.7))])
+    runs = pd.DataFrame([{"notebook": "02", "variant": variant, "macs": macs, "trainable_parameters": 1e5}
+                         for variant, macs in (("small", 2e6), ("large", 9e9))])
+    costs = pd.DataFrame([{"notebook": "02", "variant": "small", "batch_size": 1, "milliseconds": 4.0},
+                          {"notebook": "02", "variant": "small", "batch_size": 32, "milliseconds": 1.0}])
+    macs, milliseconds = plots.plot_cost(metrics, runs, costs).axes
+    for axes, place in ((macs, [2.0, 0.5]), (milliseconds, [4.0, 0.5])):
+        assert place in [points.get_offsets()[0].tolist() for points in axes.collections]
+    assert len(plots.plot_cost(metrics, runs, costs.iloc[:0]).axes) == 1
+
+
+def test_border_policies_are_three_markers_a_variant_in_the_tables_order():
+    rows = [{"variant": variant, "border": border, "split": "test", "reduction": "dataset", "metric": "iou",
+             "class": "mean", "value": value, "ci_low": value - 0.1, "ci_high": value + 0.1}
+            for variant, base in (("b", 0.5), ("a", 0.6)) for border, value in
+            (("ignore", base), ("background", base - 0.1), ("pet", base - 0.2))]
+    (axes,) = plots.plot_border_policies(pd.DataFrame(rows)).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "a"]
+    assert {text.get_text() for text in axes.texts} == {"0.500", "0.600"}
+    assert len(axes.containers) == 3

@@ -5,7 +5,11 @@ import tomllib
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
+from petseg_utils.image_counts import packaged_counts
+from petseg_utils.metrics import Predicted, protocol_rows, reduce_scores
+from petseg_utils.results import packaged_table
 from petseg_utils.training.recipes import FAMILY_LEARNING_RATES, RECIPES
 
 ROOT = Path(__file__).parents[1]
@@ -46,9 +50,32 @@ def test_ranges_admit_the_pins():
 
 
 def test_packaged_tables_are_those_of_the_measured_study():
-    for name in ("metrics.csv", "groups.csv", "runs.csv", "recipe_trials.csv", "petclip.csv"):
+    for name in ("metrics.csv", "groups.csv", "runs.csv", "recipe_trials.csv", "petclip.csv", "counts.npz",
+                 "protocols.csv", "challenges.csv", "costs.csv", "repeats.csv", "published.csv"):
         packaged, measured = ROOT / "petseg_utils" / "packaged" / name, ROOT / "results" / "oxford-128" / name
         assert packaged.read_bytes() == measured.read_bytes(), f"copy {measured} to {packaged}"
+
+
+def test_packaged_counts_are_those_of_the_packaged_scores():
+    """Each model's counts give the score of its row in metrics.csv: a run that was made again has other ones."""
+    metrics, counts = packaged_table("metrics"), packaged_counts()
+    scores = metrics[(metrics["split"] == "test") & (metrics["metric"] == "iou") & (metrics["class"] == "mean")
+                     & (metrics["reduction"] == "dataset") & metrics["prompt"].isin(["", "none"])
+                     & (metrics["perturbation"] == "")].set_index(["notebook", "variant", "border"])["value"]
+    assert len(counts.models) >= 15 and len(counts.names) == 3669
+    for row in counts.models:
+        for border in ("ignore", "background", "pet"):
+            score = reduce_scores(counts.confusions(row, border), "iou", "dataset")["mean"]
+            assert score == pytest.approx(scores[(*row, border)], abs=6e-7), (row, border)
+
+
+def test_packaged_protocols_begin_with_the_packaged_scores():
+    protocols, counts = packaged_table("protocols"), packaged_counts()
+    for key, of in protocols[protocols["notebook"] != ""].groupby(["notebook", "variant"]):
+        expected = {r["protocol"]: r["value"] for r in protocol_rows(Predicted(counts.models[key], counts.species))}
+        for protocol, value in zip(of["protocol"], of["value"], strict=True):
+            if "nearest" not in protocol:
+                assert value == pytest.approx(expected[protocol], abs=6e-7), (key, protocol)
 
 
 def test_every_family_had_the_same_number_of_trials_and_uses_the_best():

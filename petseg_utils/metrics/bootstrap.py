@@ -195,11 +195,13 @@ def paired_bootstrap(
     value_a, value_b = (reduce_scores(c, metric, reduction) for c in (confusions_a, confusions_b))
     weights = resample_weights(len(confusions_a), resamples, seed)
     samples_a, samples_b = (resampled_scores(c, metric, reduction, weights) for c in (confusions_a, confusions_b))
-    result = {}
-    for name, column in zip(SCORE_CLASSES[metric], (samples_a - samples_b).T, strict=True):
-        ends = percentile_interval(column, level)
-        result[name] = Difference(value_a[name] - value_b[name], *ends, _two_sided_p(column))
-    return result
+    columns = zip(SCORE_CLASSES[metric], (samples_a - samples_b).T, strict=True)
+    return {name: summarise_differences(value_a[name] - value_b[name], column, level) for name, column in columns}
+
+
+def summarise_differences(difference: float, samples: np.ndarray, level: float = 0.95) -> Difference:
+    """A difference with the interval and the p that its resamples (R,) give; NaN among them do not count."""
+    return Difference(difference, *percentile_interval(samples, level), _two_sided_p(samples))
 
 
 def percentile_interval(samples: np.ndarray, level: float) -> tuple[float, float]:

@@ -1,5 +1,6 @@
 """Figures: of photos and masks, and of a study's tables. Plots read data; they never compute scores."""
 
+from petseg_utils.plots.comparison import plot_challenges, plot_differences, plot_protocols
 from petseg_utils.plots.diagrams import draw_unet
 from petseg_utils.plots.maps import error_grid, error_picture, map_grid
 from petseg_utils.plots.photos import photo_grid, prediction_grid, show_image
@@ -33,16 +34,19 @@ __all__ = [
     "map_grid",
     "photo_grid",
     "plot_border_policies",
+    "plot_challenges",
     "plot_class_iou",
     "plot_cost",
     "plot_dialogues",
     "plot_dice_by_level",
+    "plot_differences",
     "plot_error_by_distance",
     "plot_groups",
     "plot_histories",
     "plot_label_efficiency",
     "plot_losses",
     "plot_prompts",
+    "plot_protocols",
     "plot_reliability",
     "plot_retained",
     "plot_robustness_curves",

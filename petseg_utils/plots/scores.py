@@ -80,7 +80,7 @@ def plot_groups(groups: pd.DataFrame, grouping: str, variants: Sequence[str], me
     name = {"iou": "IoU", "boundary_iou": "boundary IoU"}[metric]
     axes.set_xlabel(f"{name} on test, mean of the group's classes, border ignored")
     axes.grid(axis="y", visible=False)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=min(len(variants), 3),
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=min(len(variants), 2),
                   frameon=False, fontsize=9)
     return figure
 

@@ -8,7 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from petseg_utils.classes import BACKGROUND, CAT, DOG
 from petseg_utils.plots.style import display_colour
@@ -49,11 +49,28 @@ def _bars(rows: pd.DataFrame, hue: str, colours: dict[str, tuple[float, float, f
 
 
 def plot_border_policies(metrics: pd.DataFrame, split: str = "test") -> Figure:
-    """Dataset-level mIoU of each variant under the three border policies, with 95 % intervals over images."""
+    """Dataset-level mIoU of each variant, in the table's order, under the three border policies: a marker for each,
+    with 95 % intervals over images."""
     rows = select(metrics, split=split, reduction="dataset", metric="iou", class_="mean")
+    variants = list(dict.fromkeys(rows["variant"]))
+    figure, axes = plt.subplots(figsize=(10, 1.4 + 0.36 * len(variants)))
     palette = sns.color_palette("colorblind")
-    colours = {"ignore": palette[7], "background": palette[9], "pet": palette[8]}
-    return _bars(rows, "border", colours, BORDER_LABELS, f"mIoU on {split}, dataset level, 95 % interval over images")
+    for (border, label), marker, colour in zip(BORDER_LABELS.items(), "osD", (0, 1, 2), strict=True):
+        of = rows[rows["border"] == border].set_index("variant").reindex(variants)
+        errors = np.clip([of["value"] - of["ci_low"], of["ci_high"] - of["value"]], 0, None)
+        axes.errorbar(of["value"], range(len(variants)), xerr=errors, fmt=marker, color=palette[colour], label=label,
+                      elinewidth=1.2, markersize=6)
+        if border == "ignore":
+            ends = rows.groupby("variant")["ci_high"].max().reindex(variants)  # right of all three
+            for y, (value, end) in enumerate(zip(of["value"], ends, strict=True)):
+                axes.annotate(f"{value:.3f}", (end, y), xytext=(9, 0), textcoords="offset points", va="center",
+                              fontsize=9)
+    axes.set_yticks(range(len(variants)), variants)
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1.05), xlabel=f"mIoU on {split}, dataset level, 95 % intervals")
+    axes.grid(axis="y", visible=False)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    return figure
 
 
 def plot_class_iou(metrics: pd.DataFrame, split: str = "test", border: str = "ignore") -> Figure:
@@ -96,24 +113,36 @@ def plot_losses(histories: dict[str, pd.DataFrame], loss: str) -> Figure:
     return figure
 
 
-def plot_cost(metrics: pd.DataFrame, runs: pd.DataFrame, split: str = "test") -> Figure:
-    """Test mIoU (border ignored) against multiply-accumulates a photo: a marker for each model, a colour for each way
-    to train it; the area grows with trainable parameters."""
-    rows = select(metrics, split=split, reduction="dataset", metric="iou", class_="mean", border="ignore")
-    rows = rows.merge(runs[["run", "notebook", "macs", "trainable_parameters"]], on=["run", "notebook"])
-    markers = dict(zip(dict.fromkeys(rows["model"]), "osD^vP*X<>", strict=False))
-    ways = dict.fromkeys(zip(rows["recipe"], rows["augmentation"], strict=True))
-    colours = dict(zip(ways, sns.color_palette("colorblind"), strict=False))
-    figure, axes = plt.subplots(figsize=(9, 0.8 + max(3.2, 0.3 * len(rows))))
-    giga, areas = rows["macs"] / 1e9, 30 + rows["trainable_parameters"] / 2e4
-    errors = np.clip([rows["value"] - rows["ci_low"], rows["ci_high"] - rows["value"]], 0, None)
-    columns = ("model", "recipe", "augmentation", "variant", "value")
-    points = zip(giga, areas, errors.T, *(rows[column] for column in columns), strict=True)
-    for x, area, error, model, recipe, augmentation, variant, value in points:
-        colour = colours[recipe, augmentation]
-        axes.errorbar(x, value, yerr=error[:, None], fmt="none", ecolor=colour, elinewidth=1)
-        axes.scatter(x, value, s=area, alpha=0.7, color=colour, marker=markers[model], label=variant)
-    axes.set(xlabel="billion multiply-accumulates a photo", ylabel=f"mIoU on {split}, border ignored",
-             xlim=(0, 1.1 * giga.max()))
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
+def plot_cost(metrics: pd.DataFrame, runs: pd.DataFrame, costs: pd.DataFrame) -> Figure:
+    """Test mIoU (border ignored) against what an answer costs, on a log scale: multiply-accumulates a photo, which
+    depend on no machine, and, where they were measured, milliseconds a photo. A marker and colour for each variant; the
+    area grows with trained weights.
+
+    Args:
+        metrics, runs, costs: a study's tables; ``costs`` may be empty.
+    """
+    rows = select(metrics, split="test", reduction="dataset", metric="iou", class_="mean", border="ignore")
+    rows = rows.merge(runs[["variant", "notebook", "macs", "trainable_parameters"]], on=["variant", "notebook"])
+    timed = costs[costs["batch_size"] == 1].drop_duplicates(["notebook", "variant"], keep="last")
+    rows = rows.merge(timed[["notebook", "variant", "milliseconds"]], on=["notebook", "variant"], how="left")
+    panels = {"macs": "million multiply-accumulates a photo"}
+    if rows["milliseconds"].notna().any():
+        panels["milliseconds"] = "milliseconds a photo, one at a time"
+    figure, grid = plt.subplots(1, len(panels), figsize=(4.6 * len(panels) + 3.2, 4.4), sharey=True, squeeze=False)
+    palette = sns.color_palette("colorblind")
+    for axes, (column, label) in zip(grid[0], panels.items(), strict=True):
+        for place, row in enumerate(rows.to_dict("records")):
+            x = row[column] / 1e6 if column == "macs" else row[column]
+            errors = np.clip([[row["value"] - row["ci_low"]], [row["ci_high"] - row["value"]]], 0, None)
+            axes.errorbar(x, row["value"], yerr=errors, fmt="none", ecolor=palette[place % 10], elinewidth=1)
+            axes.scatter(x, row["value"], s=50 + row["trainable_parameters"] / 2e4, alpha=0.8, label=row["variant"],
+                         color=palette[place % 10], marker="osD^vP*X<>"[(place + place // 10) % 10])
+        axes.set(xlabel=label, xscale="log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    grid[0][0].set_ylabel("mIoU on test, border ignored")
+    legend = grid[0][-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
+    for handle in legend.legend_handles:
+        handle.set_sizes([50])  # type: ignore[union-attr]
     return figure

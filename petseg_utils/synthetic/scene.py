@@ -16,7 +16,7 @@ from petseg_utils.synthetic.posing import Framing, choose_framing, choose_postur
 from petseg_utils.synthetic.skeleton import Posture, build_animal
 from petseg_utils.synthetic.solids import Surface
 from petseg_utils.synthetic.textures import Rng, blurred
-from petseg_utils.synthetic.trimap import trimap_from_coverage
+from petseg_utils.synthetic.trimap import BACKGROUND_CODE, trimap_from_coverage
 
 MIN_SIZE = 32
 # A pet must keep this share of what the frame shows of it; an occluder that hides more is taken away.
@@ -35,6 +35,7 @@ class SyntheticPet:
         image: uint8 (S, S, 3), RGB.
         trimap: uint8 (S, S): 1 pet, 2 background, 3 border.
         caption: one sentence.
+        toy: bool (S, S), where a plush toy, which is background, covers at least half of the pixel.
     """
 
     name: str
@@ -44,6 +45,7 @@ class SyntheticPet:
     image: np.ndarray
     trimap: np.ndarray
     caption: str
+    toy: np.ndarray
 
 
 def check_size(size: int) -> int:
@@ -68,23 +70,25 @@ def render_pet(seed: int, index: int, size: int) -> SyntheticPet:
     light = np.array([rng.uniform(-0.8, 0.8), -rng.uniform(0.2, 0.9), rng.uniform(0.4, 0.9)], np.float32)
     light /= np.linalg.norm(light)
     pet, view = _draw_pet(rng, breed, coat, posture, framing, light, size)
-    picture = _draw_background(rng, place, coat, light, size)
+    picture, toy = _draw_background(rng, place, coat, light, size)
     if framing.name == "body":
         radius = 0.9 * breed.body * view.scale
         darken_ground(picture, view.origin, (radius, 0.35 * radius), float(rng.uniform(0.25, 0.65)))
     picture = pet.over(picture)
     coverage = pet.coverage
+    toy = toy * (1 - coverage)
     if rng.random() < 0.35:
         occluder = draw_occluder(rng, light, size, np.array(coat.base) if rng.random() < 0.3 else None)
         left = coverage * (1 - occluder.coverage)
         if left.sum() > VISIBLE_SHARE * coverage.sum():
-            picture, coverage = occluder.over(picture), left
+            picture, coverage, toy = occluder.over(picture), left, toy * (1 - occluder.coverage)
     caption = _caption(rng, breed, coat, posture, framing, place)
     image = _photograph(rng, picture, light, size)  # last: it draws one random number per pixel, the only such step
     trimap = trimap_from_coverage(coverage, (0.0145 + 0.007 * breed.fur) * size)
     siblings = sorted(other.name for other in BREEDS if other.species == breed.species)
     return SyntheticPet(name=f"{breed.name}_{index // len(BREEDS) + 1}", breed=breed.name, species=breed.species,
-                        breed_id=siblings.index(breed.name) + 1, image=image, trimap=trimap, caption=caption)
+                        breed_id=siblings.index(breed.name) + 1, image=image, trimap=trimap, caption=caption,
+                        toy=(toy >= 0.5) & (trimap == BACKGROUND_CODE))
 
 
 def _draw_pet(rng: Rng, breed: Breed, coat: Coat, posture: Posture, framing: Framing, light: np.ndarray,
@@ -101,14 +105,16 @@ def _draw_pet(rng: Rng, breed: Breed, coat: Coat, posture: Posture, framing: Fra
     return draw_solids(rng, solids, paint, view=view, light=light, size=size, fur=breed.fur), view
 
 
-def _draw_background(rng: Rng, place: str, coat: Coat, light: np.ndarray, size: int) -> np.ndarray:
-    """Return the scene without the pet, float32 (S, S, 3); more than half of them share a colour with its coat.
+def _draw_background(rng: Rng, place: str, coat: Coat, light: np.ndarray,
+                     size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scene without the pet, float32 (S, S, 3), more than half of them share a colour with its coat; and
+    how much of each pixel a toy covers, float32 (S, S).
 
     Things that may end up outside of the picture, where nothing is drawn of them, have generators of their own:
     how much they draw at random must not change what comes after them.
     """
     camouflage = np.array(coat.base if rng.random() < 0.7 else coat.second) if rng.random() < 0.55 else None
-    picture = draw_backdrop(rng, place, size, camouflage)
+    picture, toy = draw_backdrop(rng, place, size, camouflage), np.zeros((size, size), np.float32)
     for _ in range(rng.integers(0, 6)):
         picture = draw_object(rng, light, size, camouflage if rng.random() < 0.4 else None).over(picture)
     if rng.random() < 0.22:
@@ -118,11 +124,12 @@ def _draw_background(rng: Rng, place: str, coat: Coat, light: np.ndarray, size: 
                                light=light, size=size).over(picture)
     if rng.random() < 0.30:
         side = rng.choice((-1, 1)) * rng.uniform(0.18, 0.5)
-        picture = draw_toy(rng.spawn(1)[0], centre=(0.5 + side, float(rng.uniform(0.35, 0.85))),
-                           width=float(rng.uniform(0.22, 0.6)), light=light, size=size).over(picture)
+        layer = draw_toy(rng.spawn(1)[0], centre=(0.5 + side, float(rng.uniform(0.35, 0.85))),
+                         width=float(rng.uniform(0.22, 0.6)), light=light, size=size)
+        picture, toy = layer.over(picture), layer.coverage
     if rng.random() < 0.6:  # out of focus
         picture = blurred(picture, float(rng.uniform(0.002, 0.014)) * size)
-    return np.ascontiguousarray(picture, np.float32)
+    return np.ascontiguousarray(picture, np.float32), toy
 
 
 def _photograph(rng: Rng, picture: np.ndarray, light: np.ndarray, size: int) -> np.ndarray:
