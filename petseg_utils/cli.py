@@ -10,12 +10,12 @@ import click
 
 from petseg_utils import __version__
 from petseg_utils.classes import BORDER_POLICIES
+from petseg_utils.comparison.report import report
 from petseg_utils.errors import PetsegError, UsageError
 from petseg_utils.overrides import absolute, parse_sets
 from petseg_utils.petclip.command import petclip
 from petseg_utils.predict_command import predict
 from petseg_utils.profiles import DATASETS, OVERRIDABLE, PROFILES, Settings, resolve
-from petseg_utils.report import report
 from petseg_utils.workspace import Workspace
 
 if TYPE_CHECKING:  # slow to import; a wrong call should be answered at once

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from petseg_utils.atomic import write_text
+from petseg_utils.comparison.image_counts import record_counts
 from petseg_utils.corruptions import CORRUPTIONS
-from petseg_utils.image_counts import record_counts
 from petseg_utils.metrics import ImageStatistics, group_rows, robustness_rows, score_rows
 from petseg_utils.metrics.robustness import CLEAN
 from petseg_utils.prompts.protocol import PromptScores

@@ -6,9 +6,9 @@ import pytest
 import torch
 from making_runs import FLOAT32, small_model
 
+from petseg_utils.comparison.examination import examine
 from petseg_utils.data import open_data
 from petseg_utils.evaluation import evaluate
-from petseg_utils.examination import examine
 from petseg_utils.metrics import challenge_counts, challenge_rows, confusion_counts, thin_parts
 from petseg_utils.synthetic import render_pet
 from petseg_utils.synthetic.breeds import BREEDS

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from making_runs import subset, train_tiny
 
-from petseg_utils.image_counts import packaged_counts, read_counts, record_counts
+from petseg_utils.comparison.image_counts import packaged_counts, read_counts, record_counts
 from petseg_utils.metrics import apply_border
 from petseg_utils.results import record_runs
 

@@ -6,7 +6,7 @@ import re
 import pytest
 from reading_notebooks import NOTEBOOKS, code_cells, read, tags
 
-from petseg_utils.main_table import with_interval
+from petseg_utils.comparison.main_table import with_interval
 from petseg_utils.results import packaged_table
 
 # .763, 0.76, .8: a score or a p-value. Percentages and counts are settings, and words say them.

@@ -8,9 +8,8 @@ import torch
 from making_runs import FLOAT32, small_model
 from torch import nn
 
-from petseg_utils import measuring
-from petseg_utils.errors import DataError
-from petseg_utils.main_table import (
+from petseg_utils.comparison import measuring
+from petseg_utils.comparison.main_table import (
     best_of_families,
     headline,
     labelled,
@@ -19,11 +18,12 @@ from petseg_utils.main_table import (
     robustness_table,
     seed_spread,
 )
+from petseg_utils.comparison.timing import time_inference
+from petseg_utils.errors import DataError
 from petseg_utils.metrics import PROTOCOLS
 from petseg_utils.profiles import resolve
 from petseg_utils.results import METRICS_COLUMNS, packaged_table, read_table
 from petseg_utils.study import Study
-from petseg_utils.timing import time_inference
 
 
 class Sleeps(nn.Module):

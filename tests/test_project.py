@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from petseg_utils.image_counts import packaged_counts
+from petseg_utils.comparison.image_counts import packaged_counts
 from petseg_utils.metrics import Predicted, protocol_rows, reduce_scores
 from petseg_utils.results import packaged_table
 from petseg_utils.training.recipes import FAMILY_LEARNING_RATES, RECIPES

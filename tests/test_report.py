@@ -10,8 +10,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from reading_notebooks import NOTEBOOKS, read
 
 from petseg_utils.cli import main
+from petseg_utils.comparison.report import fetched_by, render, without_sections
 from petseg_utils.errors import PetsegError
-from petseg_utils.report import fetched_by, render, without_sections
 
 
 def page_of(*cells):

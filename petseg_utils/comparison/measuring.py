@@ -12,16 +12,16 @@ import pandas as pd
 import torch
 from torch import nn
 
+from petseg_utils.comparison.examination import examine
+from petseg_utils.comparison.image_counts import Row
+from petseg_utils.comparison.timing import time_inference
 from petseg_utils.data.cache import PetData
 from petseg_utils.errors import DataError, PetsegError
-from petseg_utils.examination import examine
-from petseg_utils.image_counts import Row
 from petseg_utils.metrics import Predicted, background_everywhere, challenge_rows, protocol_rows
 from petseg_utils.precision import Precision, choose_precision, device_name
 from petseg_utils.results import ASIDE, read_table, replace_rows
 from petseg_utils.study import SYNTHETIC_SEED, Study
 from petseg_utils.synthetic.toys import toy_masks
-from petseg_utils.timing import time_inference
 from petseg_utils.training.run import Run
 from petseg_utils.training.spec import SEGMENTING, RunSpec
 
@@ -53,7 +53,7 @@ def measure_costs(study: Study, runs: dict[Row, Run], seconds: float = 0.3) -> N
     """Time the runs' models on this machine, for ``costs.csv``; rows of the same machine, threads and precision stay.
 
     Args:
-        seconds: see :func:`petseg_utils.timing.time_inference`.
+        seconds: see :func:`petseg_utils.comparison.timing.time_inference`.
     """
     folder, precision = study.workspace.results(study.name), choose_precision(study.settings.device)
     table = read_table(folder, "costs")
@@ -95,7 +95,7 @@ def record_examination(folder: Path, about: dict[str, Any], predicted: Predicted
     Args:
         folder: ``results/<study>``.
         about: study, notebook, run, variant and dataset.
-        predicted, challenges: see :class:`petseg_utils.examination.Examination`.
+        predicted, challenges: see :class:`petseg_utils.comparison.examination.Examination`.
     """
     notebook, variant, number = about["notebook"], about["variant"], {"n_images": len(predicted.counts)}
     replace_rows(folder, "challenges", notebook, {variant}, [about | row for row in challenge_rows(challenges)])
