@@ -9,7 +9,7 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 study: $(READY)  ## the whole study on the embedded synthetic pets (ARGS="--only 02" and the like are passed on)
 	$(BIN)/petseg study --profile quick $(ARGS)
 
-study-oxford: $(READY)  ## the measured study: DATA_ROOT=DIR, a 128-px copy of Oxford-IIIT Pet; ARGS="--only 02 --set SEED=1" for a part
+study-oxford: $(READY)  ## the measured study: DATA_ROOT=DIR, a 128-px copy of Oxford-IIIT Pet; ARGS="--only 02" for a part, ARGS="--name oxford-128-seed-1 --set SEED=1" for another seed
 	@test -n "$(DATA_ROOT)" || { echo 'make: say DATA_ROOT=DIR, the folder that holds oxford-iiit-pet'; exit 2; }
 	$(BIN)/petseg study --profile oxford-128 --data-root "$(DATA_ROOT)" $(ARGS)
 

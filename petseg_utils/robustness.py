@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -34,7 +35,7 @@ BATCH = 32
 Progress = Callable[[Iterable, str], Iterable]
 
 
-def robustness_photos(data: PetData, per_breed: int) -> np.ndarray:
+def robustness_photos(manifest: pd.DataFrame, per_breed: int) -> np.ndarray:
     """The photos that are spoiled: so many of each breed's test photos (all, where there are fewer), drawn by a fixed
     seed, so that a smaller number's photos are among a larger one's. Rows of the manifest, int64 (N,), ascending.
 
@@ -43,9 +44,9 @@ def robustness_photos(data: PetData, per_breed: int) -> np.ndarray:
     """
     if per_breed < 1:
         raise UsageError(f"{per_breed} photos of a breed were asked for: give 1 or more")
-    rows = data.indices("test")
+    rows = np.flatnonzero(manifest["part"] == "test")
     shuffled = np.random.default_rng(0).permutation(rows)
-    breeds = data.manifest["breed"].to_numpy()[shuffled]
+    breeds = manifest["breed"].to_numpy()[shuffled]
     return np.sort(np.concatenate([shuffled[breeds == breed][:per_breed] for breed in np.unique(breeds)]))
 
 

@@ -171,7 +171,7 @@ class Study:
         Returns:
             The photos' names, text (N,), as :meth:`petseg_utils.training.run.Run.perturbed` takes them.
         """
-        rows = robustness_photos(self.data, self.settings.robustness_photos)
+        rows = robustness_photos(self.data.manifest, self.settings.robustness_photos)
         perturb_runs(runs, self.data, rows, choose_precision(self.settings.device),
                      lambda batches, what: tqdm(batches, desc=what, unit="batch", mininterval=2))
         return self.data.manifest["name"].to_numpy(dtype=str)[rows]

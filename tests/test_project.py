@@ -10,9 +10,11 @@ import pytest
 from petseg_utils.comparison.image_counts import packaged_counts
 from petseg_utils.metrics import Predicted, protocol_rows, reduce_scores
 from petseg_utils.results import packaged_table
+from petseg_utils.robustness import robustness_photos
 from petseg_utils.training.recipes import FAMILY_LEARNING_RATES, RECIPES
 
 ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", ROOT / "results" / "oxford-128" / "README.md")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -91,9 +93,23 @@ def test_every_family_had_the_same_number_of_trials_and_uses_the_best():
 
 def test_measured_study_stands_on_the_whole_data_set():
     manifest = pd.read_csv(ROOT / "results" / "oxford-128" / "manifest.csv", keep_default_na=False)
-    metrics = pd.read_csv(ROOT / "results" / "oxford-128" / "metrics.csv")
+    metrics = measured_metrics()
     assert manifest["split"].value_counts().to_dict() == {"trainval": 3680, "test": 3669}
-    assert set(metrics.loc[metrics["split"] == "test", "n_images"]) == {3669}
+    clean = metrics["perturbation"].isna()
+    assert set(metrics.loc[clean & (metrics["split"] == "test"), "n_images"]) == {3669}
+
+
+def test_the_spoiled_photos_are_the_protocols():
+    folder = ROOT / "results" / "oxford-128"
+    manifest = pd.read_csv(folder / "manifest.csv", keep_default_na=False)
+    listed = pd.read_csv(folder / "robustness_photos.csv")["name"].tolist()
+    assert listed == manifest["name"].to_numpy()[robustness_photos(manifest, 20)].tolist()
+    chosen = manifest[manifest["name"].isin(listed) & (manifest["part"] == "test")]
+    assert len(listed) == 740 and set(chosen["breed"].value_counts()) == {20}
+    metrics = measured_metrics()
+    of_levels = metrics[metrics["perturbation"].notna() & metrics["level"].notna() & (metrics["metric"] == "iou") &
+                        (metrics["class"] == "mean")]
+    assert of_levels.groupby("variant").size().eq(73).all(), "8 kinds in 9 levels, and the clean photos"
 
 
 def test_files_are_short():
@@ -101,15 +117,19 @@ def test_files_are_short():
         assert len(path.read_text().splitlines()) <= 250, path
 
 
+def measured_metrics():
+    return pd.read_csv(ROOT / "results" / "oxford-128" / "metrics.csv", low_memory=False)
+
+
 def formatted(row):
     return f"{row.value:.3f} [{row.ci_low:.3f}, {row.ci_high:.3f}]"
 
 
 def test_readme_quotes_the_headline_of_every_main_row():
-    readme = (ROOT / "README.md").read_text()
-    metrics = pd.read_csv(ROOT / "results" / "oxford-128" / "metrics.csv")
+    readme = "".join(page.read_text() for page in PAGES)
+    metrics = measured_metrics()
     headline = metrics.query("split == 'test' and metric == 'iou' and `class` == 'mean' and border == 'ignore' and "
-                             "reduction == 'dataset'")
+                             "reduction == 'dataset' and perturbation.isna()", engine="python")
     main = headline[~headline["notebook"].str.endswith(("_ablations", "_controls"))]
     assert len(main) >= 10
     tables = [line for line in readme.splitlines() if line.startswith("| ")]
@@ -119,8 +139,8 @@ def test_readme_quotes_the_headline_of_every_main_row():
 
 
 def test_every_number_with_an_interval_in_the_readmes_tables_is_of_the_measured_study():
-    metrics = pd.read_csv(ROOT / "results" / "oxford-128" / "metrics.csv")
+    metrics = measured_metrics()
     measured = {formatted(row) for row in metrics[metrics["split"] == "test"].itertuples()}
-    lines = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| ")]
+    lines = [line for page in PAGES for line in page.read_text().splitlines() if line.startswith("| ")]
     quoted = {quote for line in lines for quote in re.findall(r"\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]", line)}
     assert len(quoted) >= 40 and quoted <= measured, quoted - measured

@@ -132,12 +132,12 @@ def test_rows_of_a_run_go_into_the_table_and_replace_their_own(few, tmp_path):
 def test_the_photos_are_of_every_breed_and_fewer_are_among_more(synthetic_data):
     breeds = synthetic_data.manifest["breed"].to_numpy()
     there = {breed: int((breeds[synthetic_data.indices("test")] == breed).sum()) for breed in set(breeds)}
-    one, two, all_ = (robustness_photos(synthetic_data, n) for n in (1, 2, 1000))
+    one, two, all_ = (robustness_photos(synthetic_data.manifest, n) for n in (1, 2, 1000))
     assert set(one) < set(two) <= set(all_) == set(synthetic_data.indices("test"))
     assert {breed: int((breeds[two] == breed).sum()) for breed in there} == {b: min(2, n) for b, n in there.items()}
     assert np.array_equal(two, np.sort(two))
     with pytest.raises(UsageError) as error:
-        robustness_photos(synthetic_data, 0)
+        robustness_photos(synthetic_data.manifest, 0)
     assert_sentence(str(error.value), "0 photos")
 
 
