@@ -12,7 +12,6 @@ from petseg_utils.comparison import measuring
 from petseg_utils.comparison.main_table import (
     best_of_families,
     headline,
-    labelled,
     main_rows,
     main_table,
     robustness_table,
@@ -128,7 +127,6 @@ def test_main_rows_leave_out_what_is_not_compared():
                  ("f", 0.9, {"notebook": "06_robustness", "perturbation": "clean"}))
     assert main_rows(table)["variant"].tolist() == ["a", "e"]
     assert headline(table)["variant"].tolist() == ["e", "a"]
-    assert labelled(table)["variant"].tolist()[:2] == ["a", "b (02_unet_ablations)"]
 
 
 def test_a_family_is_shown_by_its_best_and_encoders_apart():

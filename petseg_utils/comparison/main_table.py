@@ -37,12 +37,6 @@ def best_of_families(metrics: pd.DataFrame) -> list[str]:
     return rows["variant"][~families.duplicated()].tolist()
 
 
-def labelled(table: pd.DataFrame) -> pd.DataFrame:
-    """The same rows; a variant of an ablation or a control says so, for it stands among main rows."""
-    aside = table["notebook"].str.endswith(ASIDE)
-    return table.assign(variant=table["variant"].where(~aside, table["variant"] + " (" + table["notebook"] + ")"))
-
-
 def with_interval(row: Any) -> str:
     """``value [low, high]`` of a table's row."""
     return f"{row.value:.3f} [{row.ci_low:.3f}, {row.ci_high:.3f}]"
