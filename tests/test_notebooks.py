@@ -23,7 +23,9 @@ def notebook(path):
 
 
 def test_there_are_notebooks():
-    assert {"01_data_preparation", "02_unet", "03_autoencoders", "07_comparison"} <= {path.stem for path in NOTEBOOKS}
+    assert [path.stem for path in NOTEBOOKS] == [
+        "01_data_preparation", "02_unet", "03_autoencoders", "04_clip_features", "05_prompt_model", "06_robustness",
+        "07_comparison"]
 
 
 def test_opens_with_its_number_and_question(path, notebook):

@@ -68,7 +68,7 @@ def main_table(metrics: pd.DataFrame, runs: pd.DataFrame, costs: pd.DataFrame) -
     table["epochs"] = own["epochs"]
     table["training (min)"] = own["seconds"] / 60
     table["trained on"] = own["device"] + ", " + own["threads"].map("{:.0f} threads".format)
-    return table
+    return table.astype({column: "Int64" for column in ("px", "seed", "epochs")})  # whole numbers that may be missing
 
 
 def seed_spread(results: Path, study: str) -> pd.DataFrame:
