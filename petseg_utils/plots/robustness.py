@@ -74,7 +74,7 @@ def plot_retained(metrics: pd.DataFrame) -> Figure:
                 annot_kws={"fontsize": 9}, cbar_kws={"label": "share of the clean mIoU"}, linewidths=0.5)
     axes.set_yticklabels([f"{variant} ({clean[variant]:.3f})" for variant in table.index], rotation=0)
     axes.set(xlabel="", ylabel="")
-    axes.set_xticks(axes.get_xticks(), [textwrap.fill(kind, 10) for kind in kinds], rotation=0, fontsize=9)
+    axes.set_xticks(axes.get_xticks(), [textwrap.fill(kind, 10) for kind in kinds], rotation=0, fontsize=8)
     return figure
 
 
