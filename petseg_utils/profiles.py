@@ -85,7 +85,7 @@ PROFILES: dict[str, dict[str, Any]] = {
               "width": 8, "depth": 4, "epochs": 9, "batch_size": 16, "recipe": "strong", "learning_rate": 1e-3,
               "epochs_share": 0.07, "patch": 12, "vit_dim": 96, "vit_depth": 4,
               "encoder": "petclip-mini", "encoder_size": 96, "decoder_epochs": 8, "prompt_epochs": 2, "views": 2,
-              "robustness_photos": 4},
+              "robustness_photos": 3},
     "gpu": {"dataset": "oxford", "image_size": 224,
             "width": 32, "depth": 4, "epochs": 30, "batch_size": 32, "recipe": "strong", "rows": "main",
             "epochs_share": 0.3, "patch": 16, "vit_dim": 192, "vit_depth": 6,
