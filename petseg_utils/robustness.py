@@ -27,7 +27,7 @@ from petseg_utils.models.prompt import PromptModel
 from petseg_utils.precision import Precision
 from petseg_utils.prompts.heatmap import prompt_maps
 from petseg_utils.prompts.protocol import draw_single_clicks
-from petseg_utils.prompts.selection import cut_in_two, label_region
+from petseg_utils.prompts.selection import as_logits, cut_in_two, label_region
 from petseg_utils.prompts.simulator import Click
 from petseg_utils.training.run import Run
 
@@ -99,8 +99,7 @@ def perturbed_counts(models: Mapping[str, tuple[nn.Module, int]], data: PetData,
         batch = rows[start : start + BATCH]
         photos = [np.asarray(data.original_image(row)) for row in batch]
         truths = [np.asarray(data.original_mask(row)) for row in batch]
-        clicks = [draw_single_clicks(truth, int(data.species[row]), int(row)).pet
-                  for truth, row in zip(truths, batch, strict=True)]
+        clicks = _clicks_on_pets(data, batch, truths)
         for place, level in enumerate(levels):
             spoiled = [corrupt(photo, spoil, level, names[row]) for photo, row in zip(photos, batch, strict=True)]
             squares: dict[int, Tensor] = {}
@@ -126,8 +125,7 @@ def predict_spoiled(run: Run, data: PetData, rows: Sequence[int], photos: Sequen
     a prompt model's with its click."""
     contender = _Contender(precision.model(run.load_model()), run.spec.image_size, precision)
     truths = [np.asarray(data.original_mask(row)) for row in rows]
-    clicks = [draw_single_clicks(truth, int(data.species[row]), int(row)).pet
-              for truth, row in zip(truths, rows, strict=True)]
+    clicks = _clicks_on_pets(data, rows, truths)
     squares = np.stack([squeeze(photo, contender.image_size) for photo in photos])
     images = precision.images(torch.from_numpy(squares).permute(0, 3, 1, 2))
     return contender.decide(images, None, None, truths, clicks)
@@ -174,10 +172,16 @@ class _Contender:
         for of_photo, pixel, size in zip(logits, clicks, sizes, strict=True):
             classes, region = of_photo[:NUM_CLASSES].softmax(0), of_photo[NUM_CLASSES:]
             if pixel is None:  # without a prompt, the region is the pet
-                region = (1 - classes[BACKGROUND]).clamp(1e-4, 1 - 1e-4).logit()[None]
+                region = as_logits(1 - classes[BACKGROUND])[None]
             parts = label_region(region[0].sigmoid(), classes)
             decisions.append(cut_in_two(resize_logits(region, size)[0].sigmoid(), parts).argmax(0).cpu().numpy())
         return decisions
+
+
+def _clicks_on_pets(data: PetData, rows: Iterable[int], truths: Sequence[np.ndarray]) -> list[tuple[int, int] | None]:
+    """The random click of each photo, the same for all kinds, levels and models; ``None`` where there is no pet."""
+    return [draw_single_clicks(truth, int(data.species[row]), int(row)).pet
+            for row, truth in zip(rows, truths, strict=True)]
 
 
 def _encoder_key(model: Any) -> Any:

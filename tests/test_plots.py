@@ -146,6 +146,8 @@ def spoiled(variants):
 def test_every_kind_has_a_panel_and_its_curves_begin_at_the_clean_score():
     figure = plots.plot_robustness_curves(spoiled({"a": 0.9, "b": 0.7, "c": 0.5}), ["b", "a"])
     assert [axes.get_title().split("\n")[0] for axes in figure.axes] == list(CORRUPTIONS)
+    with pytest.raises(ValueError, match="9 variants"):
+        plots.plot_robustness_curves(spoiled({"a": 0.9}), list("abcdefghi"))
     for axes in figure.axes:
         lines = {line.get_label(): line.get_ydata() for line in axes.lines}
         assert list(lines) == ["b", "a"] and all(len(y) == 10 for y in lines.values())

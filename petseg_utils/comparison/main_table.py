@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from petseg_utils.classes import BORDER_POLICIES
+from petseg_utils.metrics.robustness import ALL_KINDS
 from petseg_utils.models import FROZEN_ENCODER_NAMES
 from petseg_utils.plots.tables import select
 from petseg_utils.results import ASIDE, read_table
@@ -102,7 +103,7 @@ def robustness_table(metrics: pd.DataFrame) -> pd.DataFrame:
         ``kept on average``, ``worst mIoU`` and ``worst cell`` (perturbation and level) by variant.
     """
     perturbed = metrics[(metrics["perturbation"] != "") & metrics["prompt"].isin(["", "none"])]
-    kept = select(perturbed, metric="retained", perturbation=["all kinds", "mean"])
+    kept = select(perturbed, metric="retained", perturbation=ALL_KINDS)
     kept = kept.drop_duplicates("variant", keep="last")
     cells = select(perturbed, metric="iou", class_="mean", border="ignore", reduction="dataset")
     cells = cells[cells["level"].notna()]

@@ -92,8 +92,8 @@ def image_class_pairs(predicted: Predicted) -> float:
 
 
 def batch_average(predicted: Predicted) -> float:
-    """Mean IoU of each batch of 32 in the order of the list, then the mean over batches; the official list has all cats
-    first, so that in nearly all batches one species is absent, and counts as 0 once it was predicted."""
+    """Mean IoU of each batch of 32 in the order of the list, then the mean over batches; the list is sorted by breed,
+    so that in most batches one species is absent, and counts as 0 once it was predicted."""
     confusions = predicted.confusions()
     scores = []
     for start in range(0, len(confusions), BATCH):

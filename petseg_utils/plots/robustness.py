@@ -23,7 +23,12 @@ def plot_robustness_curves(metrics: pd.DataFrame, variants: Sequence[str]) -> Fi
     Args:
         metrics: rows of ``metrics.csv`` on spoiled photos.
         variants: which to draw, up to eight.
+
+    Raises:
+        ValueError: more than eight.
     """
+    if len(variants) > len(_MARKERS):
+        raise ValueError(f"{len(variants)} variants are more than the {len(_MARKERS)} that can be told apart: choose")
     rows = select(metrics, metric="iou", class_="mean", variant=variants)
     figure, axes = plt.subplots(2, 4, figsize=(12, 6), sharey=True, sharex=True)
     colours = dict(zip(variants, _LINES, strict=False))

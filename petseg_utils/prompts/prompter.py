@@ -18,11 +18,9 @@ from petseg_utils.errors import UsageError
 from petseg_utils.evaluation import resize_logits
 from petseg_utils.precision import Precision
 from petseg_utils.prompts.heatmap import prompt_maps
-from petseg_utils.prompts.selection import Selection, compose, label_region, name_region
+from petseg_utils.prompts.selection import Selection, as_logits, compose, label_region, name_region
 from petseg_utils.prompts.simulator import Click
 from petseg_utils.prompts.text import TextPrompts
-
-_EDGE = 1e-4  # probabilities are kept so far from 0 and 1 where they become logits
 
 
 class _Answer(NamedTuple):
@@ -99,7 +97,7 @@ class Prompter:
             base = self._unprompted[self.texts.name_class(text)[0]]
         if not clicks:
             region = base if base is not None else 1 - self._unprompted[BACKGROUND]
-            answer = _Answer(_logit(region), self._unprompted)
+            answer = _Answer(as_logits(region), self._unprompted)
         else:
             answer = self._ask(clicks, base)
         return self._at_photo_size(answer)
@@ -183,7 +181,7 @@ class OneClickPrompter(_ModelPrompter):
             classes.append(self._memory[place].classes)
         if base is None and not regions[True]:
             base = 1 - self._unprompted[BACKGROUND]
-        return _Answer(_logit(compose(regions[True], regions[False], base)), torch.stack(classes).mean(0))
+        return _Answer(as_logits(compose(regions[True], regions[False], base)), torch.stack(classes).mean(0))
 
 
 class PromptlessPrompter(Prompter):
@@ -201,13 +199,13 @@ class PromptlessPrompter(Prompter):
     def _ask(self, clicks: list[Click], base: Tensor | None) -> _Answer:
         pet = 1 - self._unprompted[BACKGROUND]
         if not self.components:
-            return _Answer(_logit(pet), self._unprompted)
+            return _Answer(as_logits(pet), self._unprompted)
         regions: dict[bool, list[Tensor]] = {True: [], False: []}
         for click in clicks:
             regions[click.positive].append(self._component(click))
         if base is None and not regions[True]:
             base = pet
-        return _Answer(_logit(compose(regions[True], regions[False], base)), self._unprompted)
+        return _Answer(as_logits(compose(regions[True], regions[False], base)), self._unprompted)
 
     def _component(self, click: Click) -> Tensor:
         row, column = (min(int(value), self.image_size - 1) for value in (click.y, click.x))
@@ -229,7 +227,3 @@ def build_prompter(model: Any, image_size: int, precision: Precision, texts: Tex
     """
     kind = {0: PromptlessPrompter, 1: OneClickPrompter}.get(getattr(model, "planes", 0), DialoguePrompter)
     return kind(model, image_size, precision, texts, **options)
-
-
-def _logit(probabilities: Tensor) -> Tensor:
-    return probabilities.clamp(_EDGE, 1 - _EDGE).logit()

@@ -15,6 +15,7 @@ from torch import Tensor
 from petseg_utils.classes import BACKGROUND, CLASS_NAMES, NUM_CLASSES
 
 _LEAST = 1e-6
+_EDGE = 1e-4  # probabilities are kept so far from 0 and 1 where they become logits
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ class Selection:
         """Probabilities of background, cat and dog once the region is known, float32 (3, H, W); computed when asked
         for, since a large photo has many pixels."""
         return cut_in_two(self.probabilities, self.parts)
+
+
+def as_logits(probabilities: Tensor) -> Tensor:
+    """Probabilities of any shape, in [0, 1], as finite logits."""
+    return probabilities.clamp(_EDGE, 1 - _EDGE).logit()
 
 
 def label_region(region: Tensor, classes: Tensor) -> Tensor:
