@@ -60,6 +60,7 @@ AUTOENCODERS = {
 }
 LABEL_FRACTIONS = (0.05, 0.1, 0.25)
 TOKEN_GRIDS = (7, 14, 28)
+EDGE_CLICKS = 0.5
 ENCODER_LABELS = {"imagenet_rn101v2": "ImageNet ResNet-101"}  # a file's name is not always what is in it
 
 
@@ -181,8 +182,8 @@ def _clip(study: Study, decoder: str, *, options: dict[str, Any] | None = None, 
 
 def prompt_specs(study: Study) -> dict[str, RunSpec]:
     """The prompt models of notebook 05: the report's and ours on the settings' encoder, and the UNet; in the large
-    profiles also ours with close-ups among its training photos, and the report's that goes on from the decoder of
-    notebook 04."""
+    profiles also ours with close-ups among its training photos or half of its training clicks near edges, and the
+    report's that goes on from the decoder of notebook 04."""
     label = encoder_label(study.settings)
     specs = {
         f"{label}, prompt-clip": study.spec("prompt-clip", augmentation="five"),
@@ -191,7 +192,10 @@ def prompt_specs(study: Study) -> dict[str, RunSpec]:
         f"{label}, prompt": study.spec("prompt", augmentation="five"),
     }
     if study.settings.rows != "families":
+        specs[f"{label}, prompt, edge clicks"] = study.spec("prompt", augmentation="five", edge_clicks=EDGE_CLICKS)
         specs[f"{label}, prompt, zoomed"] = study.spec("prompt", augmentation="zoomed")
+        specs[f"{label}, prompt, zoomed, edge clicks"] = study.spec("prompt", augmentation="zoomed",
+                                                                    edge_clicks=EDGE_CLICKS)
         specs[f"{label}, prompt-clip, from notebook 04"] = study.spec(
             "prompt-clip", augmentation="five", start=clip_specs(study)[f"{label}, report"].run_name)
     return specs

@@ -17,7 +17,7 @@ from petseg_utils.errors import DataError
 from petseg_utils.metrics import apply_border, reduce_scores
 from petseg_utils.prompts.prompter import PromptlessPrompter, build_prompter
 from petseg_utils.prompts.protocol import evaluate_prompts
-from petseg_utils.prompts.simulator import Click
+from petseg_utils.prompts.simulator import Click, rim
 from petseg_utils.prompts.table import prompt_rows
 from petseg_utils.results import metric_rows
 from petseg_utils.training import train
@@ -106,6 +106,31 @@ def test_every_class_in_a_mask_is_clicked_once_on_a_pixel_of_it():
     assert draw_clicks(masks)[1] == clicks
     torch.manual_seed(4)
     assert draw_clicks(masks)[1] != clicks
+
+
+@pytest.mark.parametrize(("share", "least", "most"), [(0.0, 0.05, 0.35), (0.5, 0.45, 0.8), (1.0, 1.0, 1.0)])
+def test_a_share_of_the_clicks_is_drawn_near_edges(share, least, most):
+    masks = torch.full((1, 64, 64), BACKGROUND, dtype=torch.uint8)
+    masks[0, 12:52, 12:52] = CAT
+    torch.manual_seed(0)
+    near = {code: rim((masks[0] == code).numpy()) for code in (BACKGROUND, CAT)}
+    drawn = [zip((BACKGROUND, CAT), draw_clicks(masks, share)[1], strict=True) for _ in range(150)]
+    hits = [near[code][int(c.y), int(c.x)] for pair in drawn for code, c in pair]
+    assert least <= np.mean(hits) <= most
+
+
+def test_a_class_without_an_edge_is_clicked_all_the_same():
+    _, clicks = draw_clicks(torch.full((1, 16, 16), DOG, dtype=torch.uint8), 1.0)
+    assert len(clicks) == 1
+
+
+def test_a_share_of_none_draws_the_clicks_that_were_drawn_before_there_was_one():
+    masks = torch.randint(0, 3, (4, 32, 32), generator=torch.Generator().manual_seed(1)).to(torch.uint8)
+    torch.manual_seed(5)
+    pixels = [torch.nonzero(mask == code) for mask in masks for code in range(3)]
+    old = [p[int(torch.randint(len(p), ()))].tolist() for p in pixels]
+    torch.manual_seed(5)
+    assert [[int(c.y), int(c.x)] for c in draw_clicks(masks)[1]] == old
 
 
 def test_the_user_goes_on_clicking_where_the_answer_is_wrong():

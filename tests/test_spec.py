@@ -18,11 +18,11 @@ OTHERS = {
 # Fields that came after names were pinned, and the model that knows them.
 LATER = {"class_weights": (0.1, 1.0, 1.0), "task": "reconstruction", "encoder": "ae-unet-0123456789", "frozen": True,
          "label_fraction": 0.5, "encoder_weights": "0123456789abcdef", "views": 4, "teacher": "timm:resnet18",
-         "start": "clip-0123456789"}
+         "start": "clip-0123456789", "edge_clicks": 0.5}
 WITH_ENCODER = dataclasses.replace(PLAIN, model="ae-unet")
 WITH_CAPTIONS = dataclasses.replace(PLAIN, model="petclip", task="captions")
 WITH_PROMPTS = dataclasses.replace(PLAIN, model="prompt-clip", task="prompt", encoder="petclip-mini")
-BASES = {"teacher": WITH_CAPTIONS, "start": WITH_PROMPTS}
+BASES = {"teacher": WITH_CAPTIONS, "start": WITH_PROMPTS, "edge_clicks": WITH_PROMPTS}
 
 
 def test_the_name_is_pinned():
@@ -101,6 +101,8 @@ def test_build_hands_the_options_on():
     ("batch_size", 1, "batch_size is 1: give a whole number of 2 or more"),
     ("seed", -1, "seed is -1: give a whole number of 0 or more"),
     ("seed", None, "seed is None: give a whole number of 0 or more"),
+    ("edge_clicks", 0.5, "edge_clicks are 0.5 in a run whose task is segmentation: nobody clicks there"),
+    ("edge_clicks", -0.5, "edge_clicks are -0.5 in a run"),
     ("learning_rate", 0, "learning_rate is 0: give a number greater than 0"),
     ("learning_rate", -0.1, "learning_rate is -0.1: give a number greater than 0"),
     ("learning_rate", float("nan"), "learning_rate is nan: give a number greater than 0"),
@@ -127,3 +129,9 @@ def test_class_weights_stand_in_for_the_recipes():
 def test_class_weights_that_cannot_be_are_refused(weights):
     with pytest.raises(UsageError, match="^class_weights are .*: give 3 numbers greater than 0$"):
         RunSpec(model="unet", data="x", image_size=64, epochs=1, class_weights=weights)
+
+
+def test_a_share_of_edge_clicks_is_a_share():
+    for share in (-0.1, 1.5, float("nan")):
+        with pytest.raises(UsageError, match="give a share from 0 to 1"):
+            dataclasses.replace(WITH_PROMPTS, edge_clicks=share)

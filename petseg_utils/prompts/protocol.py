@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from petseg_utils.classes import BACKGROUND, BORDER, CLASS_NAMES
@@ -17,10 +16,9 @@ from petseg_utils.data.datasets import Maps
 from petseg_utils.metrics import ImageStatistics, image_statistics
 from petseg_utils.prompts.prompter import Prompter
 from petseg_utils.prompts.selection import Selection
-from petseg_utils.prompts.simulator import MAX_CLICKS, Click, deepest, simulate
+from petseg_utils.prompts.simulator import MAX_CLICKS, Click, deepest, rim, simulate
 
 ENOUGH_CLICKS, ENOUGH_IOU = 5, 0.9  # what is reported looks no further
-RIM = 0.1  # of the depth of a pet's deepest pixel: what is called near its border
 Progress = Callable[[Iterable, str], Iterable]
 
 
@@ -111,7 +109,7 @@ def draw_single_clicks(truth: np.ndarray, species: int, row: int, seed: int = 0)
     """
     rng = np.random.default_rng((seed, row))
     background, pet = truth == BACKGROUND, truth == species
-    return SingleClicks(_draw(background, rng), _draw(pet, rng), _draw(_rim(pet), rng))
+    return SingleClicks(_draw(background, rng), _draw(pet, rng), _draw(rim(pet), rng))
 
 
 def _one_photo(prompter: Prompter, truth: np.ndarray, species: int,
@@ -160,9 +158,3 @@ def _draw(region: np.ndarray, rng: np.random.Generator) -> tuple[int, int] | Non
         return None
     i = int(rng.integers(len(rows)))
     return int(rows[i]), int(columns[i])
-
-
-def _rim(region: np.ndarray) -> np.ndarray:
-    """The region's pixels near its edge; the photo's edge is none."""
-    distance = cv2.distanceTransform(region.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return region & (distance <= max(1.5, RIM * distance.max()))

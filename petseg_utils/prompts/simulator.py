@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 MAX_CLICKS = 20
+RIM = 0.1  # of the depth of a region's deepest pixel: what is called near its edge
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,12 @@ def deepest(region: np.ndarray) -> tuple[int, int]:
     distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
     row, column = np.unravel_index(int(distance.argmax()), distance.shape)
     return int(row), int(column)
+
+
+def rim(region: np.ndarray) -> np.ndarray:
+    """The pixels of a region, bool (H, W), that are near its edge; the photo's edge is none. Empty if it has no edge."""
+    distance = cv2.distanceTransform(region.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return region & (distance <= max(1.5, RIM * distance.max()))
 
 
 def simulate(target: np.ndarray, predict: Callable[[list[Click]], np.ndarray], counted: np.ndarray | None = None,

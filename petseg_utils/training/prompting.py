@@ -14,7 +14,7 @@ from petseg_utils.precision import Precision
 from petseg_utils.prompts.heatmap import prompt_maps
 from petseg_utils.prompts.prompter import build_prompter
 from petseg_utils.prompts.protocol import evaluate_prompts
-from petseg_utils.prompts.simulator import Click, next_click
+from petseg_utils.prompts.simulator import Click, next_click, rim
 from petseg_utils.prompts.text import build_texts
 from petseg_utils.training.recipes import cross_entropy
 from petseg_utils.training.run import CLICKED, Run
@@ -28,14 +28,15 @@ class Prompting(Segmentation):
     """Cross-entropy of the classes, and of "does this pixel belong to the region that the prompt points at?".
 
     For every class that is in a mask, background included, one random pixel of it is clicked: two samples a photo,
-    whose region is that class. A model that takes several clicks is then corrected by the simulated user up to three
+    whose region is that class. The spec's ``edge_clicks`` is the share of them that is drawn near the region's edge,
+    where few random pixels are and a click is hard to read. A model that takes several clicks is then corrected by the simulated user up to three
     times, and learns from its last answer (Sofiiuk, Petrov, Konushin, "Reviving Iterative Training with Mask Guidance
     for Interactive Segmentation", ICIP 2022). The epoch with the best mean IoU of the pets' regions after a simulated
     click is kept: the mean over three clicks where a model takes several.
     """
 
     def loss(self, model: Any, images: Tensor, targets: Tensor, *maps: Tensor) -> Tensor:
-        owners, clicks = draw_clicks(targets)
+        owners, clicks = draw_clicks(targets, self.spec.edge_clicks)
         masks = targets[owners]
         clicked = torch.stack([mask[int(click.y), int(click.x)] for mask, click in zip(masks, clicks, strict=True)])
         regions = masks == clicked[:, None, None]
@@ -91,11 +92,13 @@ class Prompting(Segmentation):
         run.write_statistics(CLICKED, statistics)
 
 
-def draw_clicks(targets: Tensor) -> tuple[Tensor, list[Click]]:
+def draw_clicks(targets: Tensor, edge_clicks: float = 0.0) -> tuple[Tensor, list[Click]]:
     """One random pixel of every class that is in a mask, from torch's random numbers.
 
     Args:
         targets: integers (B, H, W) of {0, 1, 2, 255}.
+        edge_clicks: share of the clicks that fall near their region's edge, see
+            :func:`petseg_utils.prompts.simulator.rim`.
 
     Returns:
         int64 (M,), the mask that each click is in, and the M clicks.
@@ -103,7 +106,11 @@ def draw_clicks(targets: Tensor) -> tuple[Tensor, list[Click]]:
     owners, clicks = [], []
     for owner, mask in enumerate(targets.cpu()):
         for code in range(NUM_CLASSES):
-            pixels = torch.nonzero(mask == code)
+            region = mask == code
+            if edge_clicks and float(torch.rand(())) < edge_clicks:
+                near = torch.from_numpy(rim(region.numpy()))
+                region = near if near.any() else region
+            pixels = torch.nonzero(region)
             if len(pixels):
                 row, column = pixels[int(torch.randint(len(pixels), ()))].tolist()
                 owners.append(owner)

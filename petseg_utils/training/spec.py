@@ -40,6 +40,7 @@ class RunSpec:
         frozen: the encoder stays as it is.
         start: the run of notebook 04's report decoder whose weights ``prompt-clip`` begins with, by name; fresh ones if
             empty.
+        edge_clicks: of a prompt model, the share of the clicks in training that are drawn near their region's edge.
         views: into how many fixed ways the augmentations are cut, so that a frozen encoder's features can be cached;
             0: each epoch has its own.
         teacher: of ``captions``, the spec of an encoder whose features are learned from as well.
@@ -63,6 +64,7 @@ class RunSpec:
     encoder_weights: str = ""
     frozen: bool = False
     start: str = ""
+    edge_clicks: float = 0.0
     views: int = 0
     teacher: str = ""
     label_fraction: float = 1.0
@@ -111,6 +113,11 @@ class RunSpec:
         if self.start and self.model != "prompt-clip":
             raise UsageError(f"model {self.model!r} cannot start from run {self.start!r}: only prompt-clip continues a "
                              "decoder of notebook 04")
+        if self.edge_clicks and self.task != "prompt":
+            raise UsageError(f"edge_clicks are {self.edge_clicks!r} in a run whose task is {self.task}: nobody clicks "
+                             "there, leave them out")
+        if not 0 <= self.edge_clicks <= 1:
+            raise UsageError(f"edge_clicks are {self.edge_clicks!r}: give a share from 0 to 1")
         if self.teacher and self.task != "captions":
             raise UsageError(f"a teacher ({self.teacher!r}) is for the task captions, this is {self.task}: leave it "
                              "out")
