@@ -35,6 +35,7 @@ def unet_ablations(study: Study) -> dict[str, RunSpec]:
         "background weighted .1": {"class_weights": (0.1, 1.0, 1.0)},
         "border trained as background": {"border": "background"},
         "border trained as pet": {"border": "pet"},
+        SPOILED: {"augmentation": "spoiled"},
     }
     plain = {"recipe": "strong", "augmentation": "five", "epochs": s.ablation_epochs}
     return {name: study.spec("unet", **(plain | own)) for name, own in changes.items()}
@@ -61,6 +62,7 @@ AUTOENCODERS = {
 LABEL_FRACTIONS = (0.05, 0.1, 0.25)
 TOKEN_GRIDS = (7, 14, 28)
 EDGE_CLICKS = 0.5
+SPOILED = "trained on spoiled photos"
 ENCODER_LABELS = {"imagenet_rn101v2": "ImageNet ResNet-101"}  # a file's name is not always what is in it
 
 
@@ -166,6 +168,7 @@ def clip_ablations(study: Study) -> dict[str, RunSpec]:
         "no image path": {"options": {"image_path": False}},
         "last layer only, no image path": {"options": {"layers": "last", "image_path": False}},
         "normalised as ImageNet": {"options": {"normalisation": "imagenet"}},
+        SPOILED: {"augmentation": "spoiled"},
     }
     for size in (3 * study.settings.encoder_size // 2, 2 * study.settings.encoder_size):
         changes[f"no image path, seen at {size} px"] = {"options": {"image_path": False, "image_size": size}}
@@ -204,6 +207,15 @@ def prompt_specs(study: Study) -> dict[str, RunSpec]:
 def main_specs(study: Study) -> dict[str, RunSpec]:
     """The segmentation models of notebooks 02 to 05, without their ablations and controls."""
     return unet_specs(study) | frozen_specs(study) | clip_specs(study) | prompt_specs(study)
+
+
+def spoiled_specs(study: Study) -> dict[str, RunSpec]:
+    """The UNet and the decoder ``multi`` that saw spoiled photos in training; empty where a profile has no
+    ablations."""
+    label = encoder_label(study.settings)
+    of = {f"UNet, strong, augmented, {SPOILED}": unet_ablations(study).get(SPOILED),
+          f"{label}, multi, {SPOILED}": clip_ablations(study).get(f"{label}, {SPOILED}")}
+    return {variant: spec for variant, spec in of.items() if spec is not None}
 
 
 def promptless_spec(study: Study) -> RunSpec:

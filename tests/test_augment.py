@@ -129,6 +129,21 @@ def test_close_ups_show_parts_of_the_photo_larger():
     assert max(shares) > 3 and np.mean(np.array(shares) > 1.5) > 0.2
 
 
+def test_half_of_the_photos_are_spoiled_and_their_masks_are_not():
+    spoiled, five = Augmentation("spoiled"), Augmentation("five")
+    pairs = [(spoiled(IMAGE, MASK, key), five(IMAGE, MASK, key)) for key in KEYS]
+    assert all(np.array_equal(mask, plain) for (_, mask), (_, plain) in pairs)
+    assert 0.35 < np.mean([np.array_equal(image, plain) for (image, _), (plain, _) in pairs]) < 0.65
+
+
+@pytest.mark.parametrize("kind", range(4), ids=["noise", "specks", "light", "square"])
+def test_what_spoils_a_photo_shows_and_leaves_the_mask_alone(kind):
+    transform = Augmentation("spoiled")._compose.transforms[-1].transforms[kind]
+    found = A.Compose([A.OneOf([transform], p=1.0)], seed=0)(image=IMAGE, mask=MASK)
+    np.testing.assert_array_equal(found["mask"], MASK)
+    assert np.abs(found["image"].astype(int) - IMAGE).mean() > 1
+
+
 def test_none_changes_nothing():
     image, mask = Augmentation("none")(IMAGE, MASK, (0, 0, 0))
     np.testing.assert_array_equal(image, IMAGE)
@@ -138,7 +153,7 @@ def test_none_changes_nothing():
 def test_an_unknown_name_is_refused_with_the_ones_there_are():
     with pytest.raises(UsageError, match=r"'heavy'.*none, five") as caught:
         Augmentation("heavy")
-    assert caught.value.exit_code == 2 and AUGMENTATION_NAMES == ("none", "five", "zoomed")
+    assert caught.value.exit_code == 2 and AUGMENTATION_NAMES == ("none", "five", "zoomed", "spoiled")
 
 
 # ------------------------------------------------------------------- why: what albumentations does by itself

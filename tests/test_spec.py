@@ -93,7 +93,7 @@ def test_build_hands_the_options_on():
 
 @pytest.mark.parametrize(("name", "value", "sentence"), [
     ("recipe", "weak", "unknown recipe 'weak'"),
-    ("augmentation", "six", "unknown augmentation 'six': choose one of none, five, zoomed"),
+    ("augmentation", "six", "unknown augmentation 'six': choose one of none, five, zoomed, spoiled"),
     ("border", "cat", "unknown border policy 'cat'"),
     ("image_size", 31, "image_size is 31: give a whole number of 32 or more"),
     ("image_size", 64.0, "image_size is 64.0: give a whole number of 32 or more"),

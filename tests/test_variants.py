@@ -17,9 +17,11 @@ from petseg_utils.variants import (
     clip_ablations,
     clip_specs,
     frozen_specs,
+    main_specs,
     prompt_specs,
     promptless_spec,
     reconstruction_specs,
+    spoiled_specs,
     unet_ablations,
     unet_specs,
 )
@@ -43,6 +45,15 @@ def test_small_profiles_train_one_run_of_each_family(studies):
     specs = unet_specs(studies())
     assert {name: spec.model for name, spec in specs.items()} == {"UNet": "unet", "UNet-ResAttn": "unet-resattn"}
     assert unet_ablations(studies()) == {} and unet_ablations(studies(rows="main")) == {}
+
+
+def test_what_is_trained_on_spoiled_photos_differs_from_its_neighbour_in_nothing_else(studies):
+    assert spoiled_specs(studies()) == {} and spoiled_specs(studies(rows="main")) == {}
+    study = studies(rows="all", epochs=3, ablation_epochs=3)
+    specs, others = spoiled_specs(study), main_specs(study)
+    assert len(specs) == 2
+    for variant, spec in specs.items():
+        assert differences(spec, others[variant.removesuffix(", trained on spoiled photos")]) == {"augmentation"}
 
 
 @pytest.mark.parametrize("rows", ["main", "all"])
@@ -160,6 +171,7 @@ def test_a_clip_ablation_changes_one_thing(studies):
     assert changed.pop("baseline") == set()
     assert changed.pop("random weights") == {"encoder", "encoder_weights"}
     assert changed.pop("fine-tuned") == {"frozen"}
+    assert changed.pop("trained on spoiled photos") == {"augmentation"}
     assert set(map(frozenset, changed.values())) == {frozenset({"options"})}
     grids = {spec.options["image_size"] // 16 for name, spec in ablations.items() if "tokens" in name}
     assert grids == {7, 14, 28}

@@ -1,4 +1,5 @@
-"""The study's training augmentations, through albumentations: five of them, and close-ups for photos from anywhere.
+"""The study's training augmentations, through albumentations: five of them, close-ups for photos from anywhere, and
+spoiled photos.
 
 Every pixel that an augmentation invents is marked 255 in the mask (``fill_mask``): albumentations' default, 0, would
 teach the model that the grey corner of a rotated photo is background.
@@ -35,7 +36,21 @@ def _zoomed() -> list[A.BasicTransform]:
     ]
 
 
-_AUGMENTATIONS = {"none": list, "five": _five, "zoomed": _zoomed}
+def _spoiled() -> list[A.BasicTransform]:
+    """The five, and half of the photos spoiled as notebook 06 spoils them, in strengths drawn afresh."""
+    return [
+        *_five(),
+        A.OneOf([
+            A.GaussNoise(std_range=(0.01, 0.1)),
+            A.SaltAndPepper(amount=(0.01, 0.2), salt_vs_pepper=(0.5, 0.5)),
+            A.RandomBrightnessContrast(brightness_limit=(-0.2, 0.2), contrast_limit=(-0.9, 0.25),
+                                       ensure_safe_range=False),
+            A.CoarseDropout(num_holes_range=(1, 1), hole_height_range=(0.1, 0.4), hole_width_range=(0.1, 0.4), fill=0),
+        ], p=0.5),
+    ]
+
+
+_AUGMENTATIONS = {"none": list, "five": _five, "zoomed": _zoomed, "spoiled": _spoiled}
 AUGMENTATION_NAMES = tuple(_AUGMENTATIONS)
 
 
@@ -48,7 +63,7 @@ class Augmentation:
     throw the same dice (two photos of five would escape all five, and none would only be flipped).
 
     Args:
-        name: ``none``, ``five`` or ``zoomed``.
+        name: ``none``, ``five``, ``zoomed`` or ``spoiled``.
     """
 
     def __init__(self, name: str):

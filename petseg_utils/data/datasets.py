@@ -33,7 +33,7 @@ class SegmentationDataset(Dataset):
     Args:
         data: the opened data set.
         part: ``train`` (or another part of the manifest).
-        augmentation: ``none``, ``five`` or ``zoomed``.
+        augmentation: ``none``, ``five``, ``zoomed`` or ``spoiled``.
         border: what becomes of border pixels, see :func:`petseg_utils.classes.apply_border_policy`.
         seed: seeds the augmentations and the choice of labelled photos.
         label_fraction: share of the photos that are used, see :func:`petseg_utils.data.manifest.labelled_subset`.

@@ -68,7 +68,7 @@ def deepest(region: np.ndarray) -> tuple[int, int]:
 
 
 def rim(region: np.ndarray) -> np.ndarray:
-    """The pixels of a region, bool (H, W), that are near its edge; the photo's edge is none. Empty if it has no edge."""
+    """The pixels of a region, bool (H, W), that are near its edge, bool (H, W); the photo's edge is none."""
     distance = cv2.distanceTransform(region.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return region & (distance <= max(1.5, RIM * distance.max()))
 

@@ -29,10 +29,10 @@ class Prompting(Segmentation):
 
     For every class that is in a mask, background included, one random pixel of it is clicked: two samples a photo,
     whose region is that class. The spec's ``edge_clicks`` is the share of them that is drawn near the region's edge,
-    where few random pixels are and a click is hard to read. A model that takes several clicks is then corrected by the simulated user up to three
-    times, and learns from its last answer (Sofiiuk, Petrov, Konushin, "Reviving Iterative Training with Mask Guidance
-    for Interactive Segmentation", ICIP 2022). The epoch with the best mean IoU of the pets' regions after a simulated
-    click is kept: the mean over three clicks where a model takes several.
+    where few random pixels are and a click is hard to read. A model that takes several clicks is then corrected by the
+    simulated user up to three times, and learns from its last answer (Sofiiuk, Petrov, Konushin, "Reviving Iterative
+    Training with Mask Guidance for Interactive Segmentation", ICIP 2022). The epoch with the best mean IoU of the pets'
+    regions after a simulated click is kept: the mean over three clicks where a model takes several.
     """
 
     def loss(self, model: Any, images: Tensor, targets: Tensor, *maps: Tensor) -> Tensor:

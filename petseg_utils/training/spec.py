@@ -49,7 +49,7 @@ class RunSpec:
         options: the model's own options, such as ``width``.
         recipe: a name of :data:`petseg_utils.training.recipes.RECIPES`.
         learning_rate, class_weights: instead of the recipe's.
-        augmentation: ``none``, ``five`` or ``zoomed``.
+        augmentation: ``none``, ``five``, ``zoomed`` or ``spoiled``.
         border: the border policy in training.
         batch_size: photos in a step.
         seed: of the weights, the order and the augmentations.
