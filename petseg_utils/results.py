@@ -54,7 +54,7 @@ _NUMBERS = (
 )  # all other columns are text, whatever it looks like: a variant may be called 0.5 or None
 
 
-Scored = dict[str, ImageStatistics]  # what a model's predictions are judged by, for each of SPLITS
+Scored = dict[str, ImageStatistics]  # what a model's predictions are judged by, for each of SPLITS and maybe NATIVE
 
 
 def metric_rows(run: Run) -> list[dict[str, Any]]:
@@ -92,8 +92,8 @@ def perturbed_rows(run: Run, names: np.ndarray) -> list[dict[str, Any]]:
 
 def untrained_rows(scored: Scored) -> list[dict[str, Any]]:
     """The same scores of a model that has no run."""
-    return [{"split": split, "n_images": len(statistics)} | row
-            for split, statistics in scored.items() for row in score_rows(statistics)]
+    return [{"split": split, "n_images": len(scored[split])} | row
+            for split in SPLITS if split in scored for row in score_rows(scored[split])]
 
 
 def dialogue_rows(scored: dict[str, PromptScores]) -> list[dict[str, Any]]:
@@ -103,17 +103,23 @@ def dialogue_rows(scored: dict[str, PromptScores]) -> list[dict[str, Any]]:
 
 
 def run_group_rows(run: Run) -> list[dict[str, Any]]:
-    """A finished run's test scores by groups of photos (:func:`petseg_utils.metrics.group_rows`) and, where it was
-    scored on photos of native size too, on those and on the same photos of the study's own copy."""
-    test = run.statistics("test")
+    """A finished run's test scores by groups of photos; see :func:`scored_group_rows`."""
+    scored = {split: run.statistics(split) for split in ("test", NATIVE) if run.has_statistics(split)}
+    return [{"run": run.name} | row for row in scored_group_rows(scored)]
+
+
+def scored_group_rows(scored: Scored) -> list[dict[str, Any]]:
+    """Test scores by groups of photos (:func:`petseg_utils.metrics.group_rows`) and, where there are scores of photos
+    of native size too, those and the ones of the same photos in the study's own copy."""
+    test = scored["test"]
     rows = group_rows(test)
-    if run.has_statistics(NATIVE):
-        native = run.statistics(NATIVE)
+    if NATIVE in scored:
+        native = scored[NATIVE]
         same = test.select(np.isin(test.names, native.names))
         for group, statistics in (("native size", native), ("the same photos in the study's copy", same)):
             rows += [row | {"grouping": "resolution", "group": group}
                      for row in group_rows(statistics) if row["grouping"] == "all"]
-    return [{"run": run.name, "split": "test"} | row for row in rows]
+    return [{"split": "test"} | row for row in rows]
 
 
 def record_runs(folder: Path, study: str, notebook: str, dataset: str, runs: dict[str, Run],
@@ -138,8 +144,10 @@ def record_runs(folder: Path, study: str, notebook: str, dataset: str, runs: dic
               | {variant: dialogue_rows(scored) for variant, scored in (prompted or {}).items()})
     metrics = [labels | {"variant": variant, "dataset": dataset} | row
                for variant, rows in scores.items() for row in rows]
+    by_groups = ({variant: run_group_rows(run) for variant, run in segmenters.items()}
+                 | {variant: scored_group_rows(scored) for variant, scored in (untrained or {}).items()})
     groups = [labels | {"variant": variant, "dataset": dataset} | row
-              for variant, run in segmenters.items() for row in run_group_rows(run)]
+              for variant, rows in by_groups.items() for row in rows]
     records = [labels | {"variant": variant} | run.record() for variant, run in runs.items()]
     for table, rows in (("metrics", metrics), ("groups", groups), ("runs", records)):
         replace_rows(folder, table, notebook, {*runs, *scores}, rows)

@@ -218,7 +218,11 @@ class Study:
             if run.spec.task in SEGMENTING:
                 self.score_at_native_size(run)
         precision = choose_precision(self.settings.device)
-        scored = {variant: {split: evaluate(precision.model(model), self.data, split, precision) for split in SPLITS}
+        parts = {split: (self.data, split) for split in SPLITS}
+        if untrained and self.settings.native_root is not None:
+            parts[NATIVE] = self.native_data, "test"
+        scored = {variant: {split: evaluate(precision.model(model), data, part, precision)
+                            for split, (data, part) in parts.items()}
                   for variant, model in (untrained or {}).items()}
         record_runs(folder, self.name, notebook, self._dataset, runs, scored, prompted)
         write_text(path, manifest)

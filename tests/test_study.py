@@ -78,3 +78,14 @@ def test_reconstructions_are_listed_and_models_without_a_run_are_scored(tmp_path
     (score,) = floor.query("split == 'test' and border == 'ignore' and reduction == 'dataset' and metric == 'iou' "
                            "and `class` == 'cat'")["value"]
     assert score == 0
+    groups = study.groups()
+    assert len(groups.query("variant == 'floor'")) == len(groups.query("variant == 'AE, frozen'")) > 0
+
+
+def test_models_without_a_run_are_scored_at_native_size_too(tmp_path):
+    study = smoke()
+    native = Study(resolve("smoke", native_root=str(study.data_root)), "native")
+    native.record("03_autoencoders", {}, untrained={"floor": ClassFrequencies(study.data.masks[:4])})
+    groups = native.groups()
+    assert set(groups["group"]) > {"native size", "the same photos in the study's copy"}
+    assert native.metrics()["split"].unique().tolist() == ["val", "test"]
