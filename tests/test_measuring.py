@@ -138,6 +138,12 @@ def test_a_family_is_shown_by_its_best_and_encoders_apart():
     assert best_of_families(table) == ["large", "small", "better unet", "ae 2", "text", "floor"]
 
 
+def test_of_the_remedies_for_one_model_the_best_is_shown():
+    table = rows(("multi", 0.5, {"model": "clip", "encoder": "petclip-mini"}), ("multi, flips", 0.6, {"model": ""}),
+                 ("multi, vote", 0.7, {"model": ""}), ("multistorey", 0.3, {"model": ""}))
+    assert best_of_families(table) == ["multi, vote", "multi", "multistorey"]
+
+
 def test_main_table_has_a_row_a_model_and_says_what_was_not_measured():
     table = main_table(packaged_table("metrics"), packaged_table("runs"), packaged_table("costs"))
     assert not table.index.duplicated().any() and len(table) == len(headline(packaged_table("metrics")))

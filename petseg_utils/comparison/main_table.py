@@ -31,10 +31,12 @@ def headline(metrics: pd.DataFrame) -> pd.DataFrame:
 
 def best_of_families(metrics: pd.DataFrame) -> list[str]:
     """The variants that figures show: the best of each model and, where one is named, encoder, and what was never
-    trained; the best first."""
+    trained; of the remedies that were put on one model (``MODEL, remedy``) the best. The best first."""
     rows = headline(metrics)
     encoders = rows["encoder"].where(rows["model"].isin(FROZEN_ENCODER_NAMES), "")
-    families = rows["model"] + "|" + encoders + "|" + rows["variant"].where(rows["model"] == "", "")
+    trained = rows["variant"][rows["model"] != ""]
+    remedied = rows["variant"].map(lambda variant: next((t for t in trained if variant.startswith(f"{t}, ")), variant))
+    families = rows["model"] + "|" + encoders + "|" + remedied.where(rows["model"] == "", "")
     return rows["variant"][~families.duplicated()].tolist()
 
 
