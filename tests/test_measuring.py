@@ -165,7 +165,7 @@ def test_seeds_are_found_in_other_studies_on_the_same_split(tmp_path):
 def test_robustness_is_the_mean_share_kept_and_the_worst_cell():
     table = rows(("a", 0.8, {"metric": "retained", "perturbation": "all kinds"}),
                  ("a", 0.3, {"perturbation": "blur", "level": 9}), ("a", 0.4, {"perturbation": "noise", "level": 2}),
-                 ("a", 0.6, {}))
+                 ("a", 0.5, {"perturbation": "clean", "level": 0}), ("a", 0.6, {}))
     (row,) = robustness_table(table).to_dict("records")
-    assert row == {"kept on average": 0.8, "worst mIoU": 0.3, "worst cell": "blur, level 9"}
+    assert row == {"clean mIoU": 0.5, "kept on average": 0.8, "worst mIoU": 0.3, "worst cell": "blur, level 9"}
     assert len(robustness_table(rows(("a", 0.6, {})))) == 0

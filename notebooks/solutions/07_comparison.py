@@ -15,6 +15,7 @@ def corrected_p(p_values: np.ndarray) -> np.ndarray:
 def score_of_nothing(background: float) -> float:
     # Background: found altogether, and the pet is its only false positive, so intersection over union is its share.
     # The species that is there scores 0, the one that is not e / e = 1: a third of the marks for what is not there.
+    # So it passes one half as soon as half of the photo is background, and stays below two thirds.
     return (background + 0 + 1) / 3
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from petseg_utils.classes import BORDER_POLICIES
-from petseg_utils.metrics.robustness import ALL_KINDS
+from petseg_utils.metrics.robustness import ALL_KINDS, CLEAN
 from petseg_utils.models import FROZEN_ENCODER_NAMES
 from petseg_utils.plots.tables import select
 from petseg_utils.results import ASIDE, read_table
@@ -98,19 +98,20 @@ def seed_spread(results: Path, study: str) -> pd.DataFrame:
 
 
 def robustness_table(metrics: pd.DataFrame) -> pd.DataFrame:
-    """What notebook 06 left, in one row a model: the mean share of its score that it keeps under perturbations, and the
-    worst single cell. Empty if it left nothing.
+    """What notebook 06 left, in one row a model: the score on the clean photos, the mean share of it that is kept under
+    perturbations, and the worst single cell. Empty if it left nothing.
 
     Returns:
-        ``kept on average``, ``worst mIoU`` and ``worst cell`` (perturbation and level) by variant.
+        ``clean mIoU``, ``kept on average``, ``worst mIoU`` and ``worst cell`` (perturbation and level) by variant.
     """
     perturbed = metrics[(metrics["perturbation"] != "") & metrics["prompt"].isin(["", "none"])]
     kept = select(perturbed, metric="retained", perturbation=ALL_KINDS)
     kept = kept.drop_duplicates("variant", keep="last")
     cells = select(perturbed, metric="iou", class_="mean", border="ignore", reduction="dataset")
-    cells = cells[cells["level"].notna()]
+    clean = cells[cells["perturbation"] == CLEAN].drop_duplicates("variant", keep="last").set_index("variant")["value"]
+    cells = cells[cells["level"] > 0]
     worst = cells.loc[cells.groupby("variant")["value"].idxmin()].set_index("variant")
-    table = pd.DataFrame({"kept on average": kept.set_index("variant")["value"]})
+    table = pd.DataFrame({"clean mIoU": clean, "kept on average": kept.set_index("variant")["value"]})
     table["worst mIoU"] = worst["value"]
     table["worst cell"] = worst["perturbation"] + ", level " + worst["level"].map("{:.0f}".format)
     return table.sort_values("kept on average", ascending=False)

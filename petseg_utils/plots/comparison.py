@@ -35,8 +35,9 @@ def plot_differences(pairs: Sequence[PairedDifference], level: float = 0.05) -> 
             sure = told[row, column] == 1
             text = f"{value:+.3f}" if sure else f"({value:+.3f})"
             axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=8,
-                      color="0.45" if not sure else "white" if abs(value) > 0.6 * limit else "black")
-    axes.set_xticks(np.arange(1, len(names)) + 0.5, names[1:], rotation=35, ha="right", fontsize=9)
+                      color="0.45" if not sure else "white" if abs(value) > 0.45 * limit else "black")
+    axes.set_xticks(np.arange(1, len(names)) + 0.5, names[1:], rotation=35, ha="right", rotation_mode="anchor",
+                    fontsize=9)
     axes.set_yticks(np.arange(len(names) - 1) + 0.5, names[:-1], fontsize=9)
     axes.set(xlim=(1, len(names)), ylim=(len(names) - 1, 0))
     axes.grid(visible=False)
@@ -62,7 +63,8 @@ def plot_protocols(protocols: pd.DataFrame, titles: Sequence[str] = ()) -> Figur
             axes.plot(values, range(len(names)), _MARKERS[model % 10], markersize=7, label=variant, alpha=0.85,
                       color=sns.color_palette("colorblind")[model % 10])
         axes.axvline(0.5, color="0.5", linewidth=1, linestyle=":")
-        axes.set(xlim=(0, 1.02), xlabel='"mIoU" of the same predictions', title=titles[place] if titles else study)
+        axes.set(xlim=(0, 1.02), xlabel='"mIoU" of the same predictions; dotted: one half',
+                 title=titles[place] if titles else study)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), frameon=False, fontsize=9)
     panels[0][0].set_yticks(range(len(names)), names)
     panels[0][0].set_ylim(len(names) - 0.5, -0.5)
@@ -93,7 +95,7 @@ def plot_challenges(challenges: pd.DataFrame) -> Figure:
         axes.set_ylim(len(rows[kind]) - 0.4, -0.6)
         axes.set_title(kind, loc="left")
         axes.grid(axis="y", visible=False)
-    panels[-1, 0].set(xlabel="share of these pixels", xlim=(-0.02, 1.02))
+    panels[-1, 0].set(xlabel="share of these pixels (of photos, where the row says so)", xlim=(-0.02, 1.02))
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False,
                   fontsize=9)
     return figure

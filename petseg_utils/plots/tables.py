@@ -55,10 +55,11 @@ def plot_border_policies(metrics: pd.DataFrame, split: str = "test") -> Figure:
     variants = list(dict.fromkeys(rows["variant"]))
     figure, axes = plt.subplots(figsize=(10, 1.4 + 0.36 * len(variants)))
     palette = sns.color_palette("colorblind")
-    for (border, label), marker, colour in zip(BORDER_LABELS.items(), "osD", (0, 1, 2), strict=True):
+    for place, ((border, label), marker) in enumerate(zip(BORDER_LABELS.items(), "osD", strict=True)):
         of = rows[rows["border"] == border].set_index("variant").reindex(variants)
         errors = np.clip([of["value"] - of["ci_low"], of["ci_high"] - of["value"]], 0, None)
-        axes.errorbar(of["value"], range(len(variants)), xerr=errors, fmt=marker, color=palette[colour], label=label,
+        beside = np.arange(len(variants)) + 0.2 * (place - 1)  # else two policies' markers may cover each other
+        axes.errorbar(of["value"], beside, xerr=errors, fmt=marker, color=palette[place], label=label,
                       elinewidth=1.2, markersize=6)
         if border == "ignore":
             ends = rows.groupby("variant")["ci_high"].max().reindex(variants)  # right of all three
@@ -115,14 +116,13 @@ def plot_losses(histories: dict[str, pd.DataFrame], loss: str) -> Figure:
 
 def plot_cost(metrics: pd.DataFrame, runs: pd.DataFrame, costs: pd.DataFrame) -> Figure:
     """Test mIoU (border ignored) against what an answer costs, on a log scale: multiply-accumulates a photo, which
-    depend on no machine, and, where they were measured, milliseconds a photo. A marker and colour for each variant; the
-    area grows with trained weights.
+    depend on no machine, and, where they were measured, milliseconds a photo. A marker and colour for each variant.
 
     Args:
         metrics, runs, costs: a study's tables; ``costs`` may be empty.
     """
     rows = select(metrics, split="test", reduction="dataset", metric="iou", class_="mean", border="ignore")
-    rows = rows.merge(runs[["variant", "notebook", "macs", "trainable_parameters"]], on=["variant", "notebook"])
+    rows = rows.merge(runs[["variant", "notebook", "macs"]], on=["variant", "notebook"])
     timed = costs[costs["batch_size"] == 1].drop_duplicates(["notebook", "variant"], keep="last")
     rows = rows.merge(timed[["notebook", "variant", "milliseconds"]], on=["notebook", "variant"], how="left")
     panels = {"macs": "million multiply-accumulates a photo"}
@@ -135,14 +135,12 @@ def plot_cost(metrics: pd.DataFrame, runs: pd.DataFrame, costs: pd.DataFrame) ->
             x = row[column] / 1e6 if column == "macs" else row[column]
             errors = np.clip([[row["value"] - row["ci_low"]], [row["ci_high"] - row["value"]]], 0, None)
             axes.errorbar(x, row["value"], yerr=errors, fmt="none", ecolor=palette[place % 10], elinewidth=1)
-            axes.scatter(x, row["value"], s=50 + row["trainable_parameters"] / 2e4, alpha=0.8, label=row["variant"],
+            axes.scatter(x, row["value"], s=60, alpha=0.8, label=row["variant"],
                          color=palette[place % 10], marker="osD^vP*X<>"[(place + place // 10) % 10])
         axes.set(xlabel=label, xscale="log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
     grid[0][0].set_ylabel("mIoU on test, border ignored")
-    legend = grid[0][-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
-    for handle in legend.legend_handles:
-        handle.set_sizes([50])  # type: ignore[union-attr]
+    grid[0][-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
     return figure
