@@ -152,7 +152,7 @@ def merge(workspaces: tuple[Path, ...]) -> None:
 @_data_options
 @click.option("--augmentation", default="five", show_default=True, help="none, five, zoomed or spoiled.")
 @click.option("--edge-clicks", type=float, default=0.0, metavar="SHARE", help="Of a prompt model: the share of its "
-              "training clicks that are drawn near edges.")
+              "training clicks on pets that are drawn near edges.")
 @_set_option
 @click.argument("more", nargs=-1, metavar="")
 def train(model: str, profile: str, dataset: str | None, data_root: str | None, allow_defects: bool, augmentation: str,

@@ -185,7 +185,7 @@ def _clip(study: Study, decoder: str, *, options: dict[str, Any] | None = None, 
 
 def prompt_specs(study: Study) -> dict[str, RunSpec]:
     """The prompt models of notebook 05: the report's and ours on the settings' encoder, and the UNet; in the large
-    profiles also ours with close-ups among its training photos or half of its training clicks near edges, and the
+    profiles also ours with close-ups among its training photos or half of its clicks on pets near their edges, and the
     report's that goes on from the decoder of notebook 04."""
     label = encoder_label(study.settings)
     specs = {

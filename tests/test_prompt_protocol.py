@@ -109,14 +109,14 @@ def test_every_class_in_a_mask_is_clicked_once_on_a_pixel_of_it():
 
 
 @pytest.mark.parametrize(("share", "least", "most"), [(0.0, 0.05, 0.35), (0.5, 0.45, 0.8), (1.0, 1.0, 1.0)])
-def test_a_share_of_the_clicks_is_drawn_near_edges(share, least, most):
+def test_a_share_of_the_clicks_on_pets_is_drawn_near_edges(share, least, most):
     masks = torch.full((1, 64, 64), BACKGROUND, dtype=torch.uint8)
     masks[0, 12:52, 12:52] = CAT
     torch.manual_seed(0)
-    near = {code: rim((masks[0] == code).numpy()) for code in (BACKGROUND, CAT)}
-    drawn = [zip((BACKGROUND, CAT), draw_clicks(masks, share)[1], strict=True) for _ in range(150)]
-    hits = [near[code][int(c.y), int(c.x)] for pair in drawn for code, c in pair]
-    assert least <= np.mean(hits) <= most
+    drawn = [draw_clicks(masks, share)[1] for _ in range(150)]  # a click on the background, and one on the cat
+    near = [np.mean([rim((masks[0] == code).numpy())[int(clicks[code].y), int(clicks[code].x)] for clicks in drawn])
+            for code in (BACKGROUND, CAT)]
+    assert near[0] < 0.35 and least <= near[1] <= most
 
 
 def test_a_class_without_an_edge_is_clicked_all_the_same():

@@ -28,11 +28,12 @@ class Prompting(Segmentation):
     """Cross-entropy of the classes, and of "does this pixel belong to the region that the prompt points at?".
 
     For every class that is in a mask, background included, one random pixel of it is clicked: two samples a photo,
-    whose region is that class. The spec's ``edge_clicks`` is the share of them that is drawn near the region's edge,
-    where few random pixels are and a click is hard to read. A model that takes several clicks is then corrected by the
-    simulated user up to three times, and learns from its last answer (Sofiiuk, Petrov, Konushin, "Reviving Iterative
-    Training with Mask Guidance for Interactive Segmentation", ICIP 2022). The epoch with the best mean IoU of the pets'
-    regions after a simulated click is kept: the mean over three clicks where a model takes several.
+    whose region is that class. The spec's ``edge_clicks`` is the share of the pets' clicks that is drawn near an edge,
+    where few random pixels are and a click is hard to read: who clicks there mostly means the pet. A model that takes
+    several clicks is then corrected by the simulated user up to three times, and learns from its last answer (Sofiiuk,
+    Petrov, Konushin, "Reviving Iterative Training with Mask Guidance for Interactive Segmentation", ICIP 2022). The
+    epoch with the best mean IoU of the pets' regions after a simulated click is kept: the mean over three clicks where
+    a model takes several.
     """
 
     def loss(self, model: Any, images: Tensor, targets: Tensor, *maps: Tensor) -> Tensor:
@@ -97,7 +98,7 @@ def draw_clicks(targets: Tensor, edge_clicks: float = 0.0) -> tuple[Tensor, list
 
     Args:
         targets: integers (B, H, W) of {0, 1, 2, 255}.
-        edge_clicks: share of the clicks that fall near their region's edge, see
+        edge_clicks: share of the clicks on pets that fall near an edge, see
             :func:`petseg_utils.prompts.simulator.rim`.
 
     Returns:
@@ -107,7 +108,7 @@ def draw_clicks(targets: Tensor, edge_clicks: float = 0.0) -> tuple[Tensor, list
     for owner, mask in enumerate(targets.cpu()):
         for code in range(NUM_CLASSES):
             region = mask == code
-            if edge_clicks and float(torch.rand(())) < edge_clicks:
+            if code != BACKGROUND and edge_clicks and float(torch.rand(())) < edge_clicks:
                 near = torch.from_numpy(rim(region.numpy()))
                 region = near if near.any() else region
             pixels = torch.nonzero(region)

@@ -40,7 +40,7 @@ class RunSpec:
         frozen: the encoder stays as it is.
         start: the run of notebook 04's report decoder whose weights ``prompt-clip`` begins with, by name; fresh ones if
             empty.
-        edge_clicks: of a prompt model, the share of the clicks in training that are drawn near their region's edge.
+        edge_clicks: of a prompt model, the share of its training clicks on pets that are drawn near the pet's edge.
         views: into how many fixed ways the augmentations are cut, so that a frozen encoder's features can be cached;
             0: each epoch has its own.
         teacher: of ``captions``, the spec of an encoder whose features are learned from as well.
