@@ -153,10 +153,12 @@ def merge(workspaces: tuple[Path, ...]) -> None:
 @click.option("--augmentation", default="five", show_default=True, help="none, five, zoomed or spoiled.")
 @click.option("--edge-clicks", type=float, default=0.0, metavar="SHARE", help="Of a prompt model: the share of its "
               "training clicks on pets that are drawn near edges.")
+@click.option("--start", default="", metavar="RUN", help="Of prompt or prompt-clip: the run whose weights it begins "
+              "with.")
 @_set_option
 @click.argument("more", nargs=-1, metavar="")
 def train(model: str, profile: str, dataset: str | None, data_root: str | None, allow_defects: bool, augmentation: str,
-          edge_clicks: float, sets: tuple[str, ...], more: tuple[str, ...]) -> None:
+          edge_clicks: float, start: str, sets: tuple[str, ...], more: tuple[str, ...]) -> None:
     """Train one run without a notebook, or go on where it stopped. Prints its folder and test scores."""
     from petseg_utils.models import build_model
     from petseg_utils.study import Study
@@ -164,7 +166,7 @@ def train(model: str, profile: str, dataset: str | None, data_root: str | None, 
     settings = _settings(profile, dataset, data_root, allow_defects, parse_sets(sets + more))
     build_model(model)  # an unknown model is refused before the data is opened
     chosen = Study(settings)
-    run = chosen.train(chosen.spec(model, augmentation=augmentation, edge_clicks=edge_clicks))
+    run = chosen.train(chosen.spec(model, augmentation=augmentation, edge_clicks=edge_clicks, start=start))
     _print_scores(run.statistics("test"), "ignore", {"checkpoint": str(run.best), "split": "test"})
 
 

@@ -188,6 +188,15 @@ def test_prompt_models_learn_resume_and_are_scored(name, encoder_file, few, tmp_
     assert model(torch.rand(1, 3, 64, 64)).shape == (1, 3, 64, 64), "a prompt model serves wherever others do"
 
 
+def test_a_prompt_model_goes_on_where_another_stopped(encoder_file, few, tmp_path):
+    first = train(prompt_spec(few, "prompt", encoder_file, epochs=1), few, tmp_path, device="cpu", quiet=True)
+    then = dataclasses.replace(first.spec, start=first.name, edge_clicks=0.5, learning_rate=1e-9)
+    weights = [load_file(run.best) for run in (first, train(then, few, tmp_path, device="cpu", quiet=True))]
+    for name, before in weights[0].items():
+        if "running" not in name and before.is_floating_point():  # batch norm's statistics follow the clicks
+            torch.testing.assert_close(weights[1][name], before, atol=1e-5, rtol=1e-5)
+
+
 def test_a_report_decoder_goes_on_where_notebook_04_stopped(encoder_file, few, tmp_path):
     options = {"image_size": 64, "decoder": "report"}
     started = train_tiny(few, tmp_path, model="clip", encoder=encoder_file, frozen=True, options=options, epochs=1)

@@ -195,9 +195,12 @@ def test_three_prompt_models_and_in_the_large_profiles_one_that_goes_on_from_not
         "petclip-mini, prompt-clip": "prompt-clip", "prompt-unet": "prompt-unet", "petclip-mini, prompt": "prompt"}
     assert {spec.task for spec in large.values()} == {"prompt"}
     plain, extra = large["petclip-mini, prompt"], "petclip-mini, prompt-clip, from notebook 04"
-    assert {name: differences(large[name], plain) for name in set(large) - set(small) - {extra}} == {
-        "petclip-mini, prompt, zoomed": {"augmentation"}, "petclip-mini, prompt, edge clicks": {"edge_clicks"},
-        "petclip-mini, prompt, zoomed, edge clicks": {"augmentation", "edge_clicks"}}
+    assert differences(large["petclip-mini, prompt, zoomed"], plain) == {"augmentation"}
+    for name in ("petclip-mini, prompt", "petclip-mini, prompt, zoomed"):
+        then = large[f"{name}, then edge clicks"]
+        assert differences(then, large[name]) == {"start", "edge_clicks", "epochs", "learning_rate"}
+        assert then.start == large[name].run_name and then.epochs == 1
+    assert len(large) == len(small) + 4
     assert differences(large[extra], large["petclip-mini, prompt-clip"]) == {"start"}
     study = studies(rows="main")
     assert large[extra].start == clip_specs(study)["petclip-mini, report"].run_name

@@ -111,8 +111,8 @@ def load_encoder(path: Path, encoder: nn.Module) -> None:
 
 
 def load_start(path: Path, model: nn.Module) -> None:
-    """Begin with the weights of a smaller model of the same layers: where a tensor is larger than the checkpoint's, it
-    is filled up with zeros, so that what is new adds nothing yet.
+    """Begin with the weights of a model of the same layers, or of a smaller one: where a tensor is larger than the
+    checkpoint's, it is filled up with zeros, so that what is new adds nothing yet.
 
     Raises:
         DataError: the layers are others.
@@ -121,8 +121,8 @@ def load_start(path: Path, model: nn.Module) -> None:
     if learned.keys() != own.keys() or any(
             value.ndim != own[name].ndim or any(a > b for a, b in zip(value.shape, own[name].shape, strict=True))
             for name, value in learned.items()):
-        raise DataError(f"the weights in checkpoint {str(path)!r} have other layers than the model's: name a run of "
-                        "the report's decoder on the same encoder")
+        raise DataError(f"the weights in checkpoint {str(path)!r} have other layers than the model's: start a "
+                        "prompt-clip from the report's decoder, a prompt from a prompt, on the same encoder")
     for name, value in learned.items():
         wider = torch.zeros_like(own[name])
         wider[tuple(slice(n) for n in value.shape)] = value

@@ -38,8 +38,8 @@ class RunSpec:
             ``clip``, the spec of :func:`petseg_utils.encoders.build_encoder`.
         encoder_weights: the hash of the weights that the encoder's spec meant when the run was planned.
         frozen: the encoder stays as it is.
-        start: the run of notebook 04's report decoder whose weights ``prompt-clip`` begins with, by name; fresh ones if
-            empty.
+        start: the run whose weights a model on a frozen encoder begins with, by name: of notebook 04's report decoder
+            for ``prompt-clip``, of ``prompt`` for ``prompt``; fresh ones if empty.
         edge_clicks: of a prompt model, the share of its training clicks on pets that are drawn near the pet's edge.
         views: into how many fixed ways the augmentations are cut, so that a frozen encoder's features can be cached;
             0: each epoch has its own.
@@ -110,9 +110,9 @@ class RunSpec:
         if (self.task == "prompt") != (self.model in PROMPT_NAMES):
             raise UsageError(f"model {self.model!r} and task {self.task!r} do not go together: prompts are for "
                              f"{', '.join(PROMPT_NAMES)}, and for nothing else")
-        if self.start and self.model != "prompt-clip":
+        if self.start and self.model not in ("prompt-clip", "prompt"):
             raise UsageError(f"model {self.model!r} cannot start from run {self.start!r}: only prompt-clip continues a "
-                             "decoder of notebook 04")
+                             "decoder of notebook 04, and prompt another prompt")
         if self.edge_clicks and self.task != "prompt":
             raise UsageError(f"edge_clicks are {self.edge_clicks!r} in a run whose task is {self.task}: nobody clicks "
                              "there, leave them out")
