@@ -63,10 +63,12 @@ def test_breeds_are_sorted_by_the_first_variant_and_may_be_missing_in_another():
     assert [label.get_text() for label in axes.get_yticklabels()] == ["Birman, 10", "pug, 10"]
 
 
-def test_variants_keep_the_tables_order():
-    rows = groups().assign(split="test", reduction="dataset", border="ignore")
-    (axes,) = plots.plot_variants(rows.drop_duplicates("variant")).axes
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["UNet", "UNet-ResAttn"]
+def test_variants_are_drawn_the_best_first_and_a_line_marks_the_baseline():
+    rows = groups().assign(split="test", reduction="dataset", border="ignore").drop_duplicates("variant")
+    rows = rows.assign(variant=["UNet, baseline", "UNet-ResAttn"], value=[0.4, 0.6])
+    (axes,) = plots.plot_variants(rows).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["UNet-ResAttn", "UNet, baseline"]
+    assert [0.4, 0.4] in [list(line.get_xdata()) for line in axes.lines]
 
 
 def test_error_by_distance_leaves_gaps_where_there_is_no_pixel():
