@@ -138,7 +138,7 @@ def plot_cost(metrics: pd.DataFrame, runs: pd.DataFrame, costs: pd.DataFrame) ->
             axes.scatter(x, row["value"], s=60, alpha=0.8, label=row["variant"],
                          color=palette[place % 10], marker="osD^vP*X<>"[(place + place // 10) % 10])
         axes.set(xlabel=label, xscale="log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
     grid[0][0].set_ylabel("mIoU on test, border ignored")
