@@ -216,12 +216,13 @@ def main_specs(study: Study) -> dict[str, RunSpec]:
 
 
 def spoiled_specs(study: Study) -> dict[str, RunSpec]:
-    """The UNet and the decoder ``multi`` that saw spoiled photos in training; empty where a profile has no
-    ablations."""
-    label = encoder_label(study.settings)
-    of = {f"UNet, strong, augmented, {SPOILED}": unet_ablations(study).get(SPOILED),
-          f"{label}, multi, {SPOILED}": clip_ablations(study).get(f"{label}, {SPOILED}")}
-    return {variant: spec for variant, spec in of.items() if spec is not None}
+    """The UNet and the decoder ``multi`` of the main rows, trained on spoiled photos and no longer than those. The
+    ablations train them (notebook 02's where these are as long as its main rows); empty where a profile has none."""
+    if study.settings.rows != "all":
+        return {}
+    main = unet_specs(study) | clip_specs(study)
+    return {f"{variant}, {SPOILED}": dataclasses.replace(main[variant], augmentation="spoiled")
+            for variant in ("UNet, strong, augmented", f"{encoder_label(study.settings)}, multi")}
 
 
 def promptless_spec(study: Study) -> RunSpec:

@@ -54,6 +54,10 @@ def test_what_is_trained_on_spoiled_photos_differs_from_its_neighbour_in_nothing
     assert len(specs) == 2
     for variant, spec in specs.items():
         assert differences(spec, others[variant.removesuffix(", trained on spoiled photos")]) == {"augmentation"}
+    trained = (unet_ablations(study) | clip_ablations(study)).values()
+    assert all(spec in trained for spec in specs.values()), "some notebook trains them"
+    shorter = studies(rows="all", epochs=3, ablation_epochs=1)
+    assert list(spoiled_specs(shorter).values()) == list(specs.values()), "a shorter ablation is no fair neighbour"
 
 
 @pytest.mark.parametrize("rows", ["main", "all"])
