@@ -7,10 +7,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
 import cv2
 import pytest
 import torch
+from making_app import make_app
+from making_data import write_oxford
 from making_runs import few_photos, train_tiny
 
 from petseg_utils.data import open_data
+from petseg_utils.petclip import pretrain
+from petseg_utils.petclip.pretrain import open_captioned
 from petseg_utils.synthetic import write_synthetic_pets
+from petseg_utils.workspace import Workspace
 
 torch.set_num_threads(1)  # same threads, same bits
 cv2.setNumThreads(0)
@@ -49,3 +54,28 @@ def few(synthetic_data):
 def whole(few, tmp_path_factory):
     """An uninterrupted run on them."""
     return train_tiny(few, tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture(scope="session")
+def oxford_root(tmp_path_factory):
+    """Photos of four breeds in the real data set's layout, two of them withheld from petclip-mini."""
+    root = tmp_path_factory.mktemp("oxford")
+    write_oxford(root, *([f"{breed}_{i}" for breed in ("Birman", "pug", "Bombay", "shiba_inu") for i in numbers]
+                         for numbers in (range(6), range(10, 13))))
+    return root
+
+
+@pytest.fixture(scope="session")
+def captioned(oxford_root, tmp_path_factory):
+    """They and two dozen rendered pets, with the captions that petclip-mini learns from. Shared: do not write to it."""
+    pretrain.N_SYNTHETIC, before = 24, pretrain.N_SYNTHETIC
+    try:
+        return open_captioned(oxford_root, Workspace(tmp_path_factory.mktemp("workspace")))
+    finally:
+        pretrain.N_SYNTHETIC = before
+
+
+@pytest.fixture(params=[False, True], ids=["canvas", "plain"])
+def app(request):
+    """The app on a grey photo, with its canvas and with plain widgets."""
+    return make_app(plain=request.param)
