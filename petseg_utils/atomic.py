@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from filelock import FileLock
+
 STALE_SECONDS = 3600  # no writer pauses that long: a temporary folder untouched since belongs to a dead one
 _SUFFIX = "?" * 8 + ".tmp"  # of the temporary names below, as a pattern
 
@@ -50,6 +52,13 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def only_writer(folder: Path) -> FileLock:
+    """A lock, to be held while files of ``folder`` are read, changed and written: else two who do so at once would
+    each drop what the other has added. It lies beside the folder."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder.with_name(f".{folder.name}.lock"))
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -165,7 +165,8 @@ def write_prediction(folder: Path, stem: str, image: np.ndarray, prediction: Pre
     pet, or the region that a prompt selected, on nothing), each in one step.
 
     Returns:
-        A row for a table: the label, its mean probability over its own pixels, and the shares of cat and dog.
+        A row for a table: the label, its mean probability over its own pixels (with a prompt, over the
+        region), and the shares of cat and dog.
     """
     region = prediction.mask != BACKGROUND if prediction.region is None else prediction.region
     alpha = np.where(region, 255, 0).astype(np.uint8)
@@ -178,7 +179,7 @@ def write_prediction(folder: Path, stem: str, image: np.ndarray, prediction: Pre
         with replacing_file(folder / f"{stem}-{kind}.png") as temporary:
             Image.fromarray(picture).save(temporary, format="PNG")
     code = CLASS_NAMES.index(prediction.label)
-    own = prediction.mask == code
+    own = prediction.mask == code if prediction.region is None or not region.any() else region
     return {
         "label": prediction.label,
         "probability": round(float(prediction.probabilities[code][own].mean()), 4),

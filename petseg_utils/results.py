@@ -2,6 +2,7 @@
 ``groups.csv``, one run a row in ``runs.csv``. Notebook 07 adds what it measures: ``protocols.csv``, ``challenges.csv``,
 ``costs.csv``."""
 
+import json
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from petseg_utils.atomic import write_text
+from petseg_utils.atomic import only_writer, write_text
 from petseg_utils.comparison.image_counts import record_counts
 from petseg_utils.corruptions import CORRUPTIONS
+from petseg_utils.errors import UsageError
 from petseg_utils.metrics import ImageStatistics, group_rows, robustness_rows, score_rows
 from petseg_utils.metrics.robustness import CLEAN
 from petseg_utils.prompts.protocol import PromptScores
@@ -122,6 +124,26 @@ def scored_group_rows(scored: Scored) -> list[dict[str, Any]]:
     return [{"split": "test"} | row for row in rows]
 
 
+def refuse_other_data(folder: Path, notebook: str, variants: set[str], manifest: str, fingerprint: str) -> None:
+    """Refuse to put rows into tables that hold others on other data: they could not be compared.
+
+    Args:
+        folder: ``results/<study>``.
+        notebook, variants: the rows that are about to be replaced; they do not count.
+        manifest: the data set's, as CSV.
+        fingerprint: of its content.
+
+    Raises:
+        UsageError: the tables hold rows on another split or of other photos.
+    """
+    rows, path = read_table(folder, "runs"), folder / "manifest.csv"
+    rows = rows[(rows["notebook"] != notebook) | ~rows["variant"].isin(variants)]
+    moved = path.is_file() and path.read_text(encoding="utf-8") != manifest
+    if len(rows) and (moved or {json.loads(spec)["data"] for spec in rows["spec"]} != {fingerprint}):
+        raise UsageError(f"study {folder.name!r} holds results of {', '.join(sorted(set(rows['notebook'])))} on other "
+                         f"data: give this study another name, or remove {str(folder)!r}")
+
+
 def record_runs(folder: Path, study: str, notebook: str, dataset: str, runs: dict[str, Run],
                 untrained: dict[str, Scored] | None = None,
                 prompted: dict[str, dict[str, PromptScores]] | None = None) -> None:
@@ -189,13 +211,14 @@ def replace_rows(folder: Path, table: str, notebook: str, variants: set[str], ro
     variants."""
     path, columns = folder / f"{table}.csv", COLUMNS[table]
     new = pd.DataFrame(rows).reindex(columns=list(columns))
-    if path.is_file():
-        old = _read(path, columns)
-        kept = old[(old["notebook"] != notebook) | ~old["variant"].isin(variants)]
-        new = pd.concat([kept, new], ignore_index=True) if len(kept) else new
-    new = new.sort_values("notebook", kind="stable")
-    digits = {"value": 6, "ci_low": 6, "ci_high": 6}
-    write_text(path, new.round(digits).to_csv(index=False, lineterminator="\n"))
+    with only_writer(folder):
+        if path.is_file():
+            old = _read(path, columns)
+            kept = old[(old["notebook"] != notebook) | ~old["variant"].isin(variants)]
+            new = pd.concat([kept, new], ignore_index=True) if len(kept) else new
+        new = new.sort_values("notebook", kind="stable")
+        digits = {"value": 6, "ci_low": 6, "ci_high": 6}
+        write_text(path, new.round(digits).to_csv(index=False, lineterminator="\n"))
 
 
 def packaged_table(name: str) -> pd.DataFrame:
@@ -204,10 +227,12 @@ def packaged_table(name: str) -> pd.DataFrame:
     Args:
         name: a key of :data:`COLUMNS`; ``recipe_trials``, one row a run that was trained to choose a rate
             of learning on validation; ``petclip``, what petclip-mini and its controls know by text, one row a question;
-            ``published``, what published studies claim and which of our models stand beside them; or ``repeats``, the
-            test mIoU of runs that were trained twice with one seed, on other machines and in another precision.
+            ``published``, what published studies claim and which of our models stand beside them; ``repeats``, the
+            test mIoU of runs that were trained twice with one seed, on other machines and in another precision; or
+            ``seeds``, that of rows which were trained with several, as
+            :func:`petseg_utils.comparison.main_table.seed_scores` gives them.
     """
     folder = Path(str(files("petseg_utils") / "packaged"))
-    if name in ("recipe_trials", "petclip", "published", "repeats"):
+    if name in ("recipe_trials", "petclip", "published", "repeats", "seeds"):
         return pd.read_csv(folder / f"{name}.csv")
     return read_table(folder, name)

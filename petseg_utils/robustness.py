@@ -4,7 +4,7 @@ Nothing is trained again and nothing is kept of the photos: counts leave, from w
 prompts get one click on the pet, the random one of :mod:`petseg_utils.prompts.protocol`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from petseg_utils.classes import BACKGROUND, NUM_CLASSES
 from petseg_utils.corruptions import CORRUPTIONS, LEVELS, corrupt
-from petseg_utils.data.cache import PetData
+from petseg_utils.data.cache import PetData, Progress
 from petseg_utils.data.decode import squeeze
 from petseg_utils.encoders.base import Encoder
 from petseg_utils.encoders.features import encode
@@ -32,7 +32,6 @@ from petseg_utils.prompts.simulator import Click
 from petseg_utils.training.run import Run
 
 BATCH = 32
-Progress = Callable[[Iterable, str], Iterable]
 
 
 def robustness_photos(manifest: pd.DataFrame, per_breed: int) -> np.ndarray:
@@ -59,7 +58,7 @@ def perturb_runs(runs: Mapping[str, Run], data: PetData, rows: np.ndarray, preci
         rows: of the manifest.
         progress: wraps the loop over batches of photos, as ``progress(batches, description)``.
     """
-    names = data.manifest["name"].to_numpy(dtype=str)[rows]
+    names = data.names[rows]
     loaded: dict[str, tuple[nn.Module, int]] = {}
     for kind in (CLEAN, *CORRUPTIONS):
         missing = [variant for variant, run in runs.items() if run.perturbed(kind, names) is None]
@@ -93,7 +92,7 @@ def perturbed_counts(models: Mapping[str, tuple[nn.Module, int]], data: PetData,
     spoil = next(iter(CORRUPTIONS)) if kind == CLEAN else kind  # level 0 is the same photo for all kinds
     contenders = {name: _Contender(model, size, precision) for name, (model, size) in models.items()}
     encoders = _shared_encoders([contender.model for contender in contenders.values()])
-    names = data.manifest["name"].to_numpy(dtype=str)
+    names = data.names
     found = {name: np.empty((len(levels), len(rows), NUM_CLASSES + 1, NUM_CLASSES), np.int32) for name in contenders}
     for start in progress(range(0, len(rows), BATCH), f"{kind}, {len(contenders)} models"):
         batch = rows[start : start + BATCH]
@@ -190,7 +189,7 @@ def _encoder_key(model: Any) -> Any:
         return None
     encoder = model.encoder
     statistics = [tuple(values.flatten().tolist()) for values in (encoder.mean, encoder.std)]
-    return encoder.weights_hash, encoder.image_size, *statistics
+    return encoder.weights_hash, encoder.trunk.code, encoder.image_size, *statistics
 
 
 def _shared_encoders(models: Iterable[Any]) -> dict[Any, Encoder]:

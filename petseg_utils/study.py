@@ -22,7 +22,7 @@ from petseg_utils.profiles import Settings
 from petseg_utils.prompts.prompter import build_prompter
 from petseg_utils.prompts.protocol import PromptScores, evaluate_prompts
 from petseg_utils.prompts.text import build_texts
-from petseg_utils.results import packaged_table, read_table, record_perturbed, record_runs
+from petseg_utils.results import packaged_table, read_table, record_perturbed, record_runs, refuse_other_data
 from petseg_utils.robustness import perturb_runs, robustness_photos
 from petseg_utils.synthetic import write_synthetic_pets
 from petseg_utils.training.loop import train
@@ -144,11 +144,11 @@ class Study:
         """Score a run on the test photos of the settings' ``native_root`` too, at those photos' own sizes."""
         if self.settings.native_root is None:
             return
-        if not run.has_statistics(NATIVE):
-            precision = choose_precision(self.settings.device)
-            run.write_statistics(NATIVE, evaluate(precision.model(run.load_model()), self.native_data, "test",
-                                                  precision))
-        if run.spec.task == "prompt" and not run.has_prompt_scores(NATIVE):
+        names = self.native_data.names[self.native_data.indices("test")]
+        if not run.has_statistics(NATIVE, names):
+            p = choose_precision(self.settings.device)
+            run.write_statistics(NATIVE, evaluate(p.model(run.load_model()), self.native_data, "test", p))
+        if run.spec.task == "prompt" and not run.has_prompt_scores(NATIVE, names):
             run.write_prompt_scores(NATIVE, self._prompt_scores(run, self.native_data))
 
     def prompt_control(self, run: Run, *, components: bool) -> dict[str, PromptScores]:
@@ -158,7 +158,7 @@ class Study:
         found = {}
         for split, data in (("test", self.data), (NATIVE, self.native_data if self.settings.native_root else None)):
             if data is not None:
-                if not run.has_prompt_scores(f"{split}-{kind}"):
+                if not run.has_prompt_scores(f"{split}-{kind}", data.names[data.indices("test")]):
                     scores = self._prompt_scores(run, data, components=components)
                     run.write_prompt_scores(f"{split}-{kind}", scores)
                 found[split] = run.prompt_scores(f"{split}-{kind}")
@@ -174,7 +174,7 @@ class Study:
         rows = robustness_photos(self.data.manifest, self.settings.robustness_photos)
         perturb_runs(runs, self.data, rows, choose_precision(self.settings.device),
                      lambda batches, what: tqdm(batches, desc=what, unit="batch", mininterval=2))
-        return self.data.manifest["name"].to_numpy(dtype=str)[rows]
+        return self.data.names[rows]
 
     def record_perturbed(self, notebook: str, runs: dict[str, Run]) -> None:
         """Put runs' scores on spoiled photos into ``metrics.csv``, and the photos' names beside it."""
@@ -208,12 +208,7 @@ class Study:
         """
         folder = self.workspace.results(self.name)
         manifest = self.data.manifest.to_csv(index=False, lineterminator="\n")
-        path = folder / "manifest.csv"
-        rows = self.runs()
-        others = set(rows["notebook"][(rows["notebook"] != notebook) | ~rows["variant"].isin(runs)])
-        if others and path.is_file() and path.read_text(encoding="utf-8") != manifest:
-            raise UsageError(f"study {self.name!r} holds results of {', '.join(sorted(others))} on other data: give "
-                             f"this study another name, or remove {str(folder)!r}")
+        refuse_other_data(folder, notebook, set(runs), manifest, self.data.fingerprint)
         for run in runs.values():
             if run.spec.task in SEGMENTING:
                 self.score_at_native_size(run)
@@ -225,7 +220,7 @@ class Study:
                             for split, (data, part) in parts.items()}
                   for variant, model in (untrained or {}).items()}
         record_runs(folder, self.name, notebook, self._dataset, runs, scored, prompted)
-        write_text(path, manifest)
+        write_text(folder / "manifest.csv", manifest)
 
     def rows_to_show(self, table: str, notebook: str) -> pd.DataFrame:
         """A notebook's rows of ``metrics``, ``groups`` or ``runs``, for a lesson: the study's own where its profile

@@ -42,6 +42,13 @@ def test_maps_are_as_promised_and_nothing_moves(spec):
         torch.testing.assert_close(whole[:1], alone, rtol=1e-3, atol=1e-3)
 
 
+def test_maps_of_networks_with_channels_last_are_turned():
+    encoder = build_encoder("random:timm:swin_tiny_patch4_window7_224", 224)
+    maps = encoder(torch.rand(1, 3, 224, 224))
+    assert [m.shape[1] for m in maps] == list(encoder.channels)
+    assert [224 // m.shape[2] for m in maps] == [224 // m.shape[3] for m in maps] == list(encoder.strides)
+
+
 def test_another_size_is_resized_by_the_encoder(tmp_path):
     encoder = build_encoder(write_encoder(tmp_path), 64)
     assert [m.shape[-1] for m in encoder(torch.rand(1, 3, 40, 52))] == [16, 8]
@@ -146,7 +153,7 @@ def test_a_wrong_file_is_refused_with_a_sentence(source, parts, tmp_path):
 
 
 @pytest.mark.parametrize(("spec", "parts"), [
-    ("openai:ViT-B-32", ["openai:ViT-B-32", "connect once", "FILE:ViT-B-32"]),
+    ("openai:ViT-B-32", ["openai:ViT-B-32", "connect once", "FILE:ViT-B-32-quickgelu"]),
     ("timm:resnet10t", ["timm:resnet10t", "connect once", "safetensors"]),
 ])
 def test_offline_without_weights_one_sentence_names_the_file(spec, parts, monkeypatch, tmp_path,

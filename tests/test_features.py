@@ -1,9 +1,11 @@
 """Cached feature maps: the same numbers as without, however the cache was filled, stopped, spoiled or cut."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
-from making_encoders import write_encoder
+from making_encoders import TINY, write_encoder
 from making_runs import FLOAT32
 
 from petseg_utils.data.augment import Augmentation
@@ -111,7 +113,8 @@ def test_what_decides_the_content_names_the_folder(store, encoder, synthetic_dat
         next(encoder.trunk.parameters()).add_(1)
     encoder.weights_hash = hash_weights(encoder.trunk.network)
     for other in (encoder, build_encoder(write_encoder(tmp_path), 32), build_encoder(write_encoder(tmp_path), 64,
-                  keep=(-1,)), build_encoder(write_encoder(tmp_path), 64, normalisation="clip")):
+                  keep=(-1,)), build_encoder(write_encoder(tmp_path), 64, normalisation="clip"),
+                  build_encoder(write_encoder(tmp_path, source=TINY.replace("[first, ", "[2 * first, ")), 64)):
         store.open(other, synthetic_data, "val", FLOAT32)
         assert len(folders()) == len(seen) + 1, "a stale folder would be read"
         seen = folders()
@@ -120,6 +123,14 @@ def test_what_decides_the_content_names_the_folder(store, encoder, synthetic_dat
         store.open(fresh, synthetic_data, "val", FLOAT32, view)
     store.open(fresh, synthetic_data, "test", FLOAT32)
     assert len(folders()) == len(seen) + 4
+
+
+def test_maps_travel_to_another_process_as_their_files(store, encoder, synthetic_data):
+    maps = store.open(encoder, synthetic_data, "train", FLOAT32)
+    sent = pickle.dumps(maps)
+    assert len(sent) < maps.rows.nbytes + 1000
+    for one, other in zip(maps.read(maps.rows[:3]), pickle.loads(sent).read(maps.rows[:3]), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_a_view_is_the_augmentation_of_that_epoch(store, encoder, synthetic_data):

@@ -15,13 +15,14 @@ from petseg_utils.comparison.main_table import (
     main_rows,
     main_table,
     robustness_table,
+    seed_scores,
     seed_spread,
 )
 from petseg_utils.comparison.timing import time_inference
 from petseg_utils.errors import DataError
 from petseg_utils.metrics import PROTOCOLS
 from petseg_utils.profiles import resolve
-from petseg_utils.results import METRICS_COLUMNS, packaged_table, read_table
+from petseg_utils.results import COLUMNS, METRICS_COLUMNS, packaged_table, read_table
 from petseg_utils.study import Study
 
 
@@ -121,6 +122,10 @@ def rows(*made):
     return table
 
 
+def on_both_splits(table):
+    return pd.concat([table, table.assign(split="val")], ignore_index=True)
+
+
 def test_main_rows_leave_out_what_is_not_compared():
     table = rows(("a", 0.5, {}), ("b", 0.9, {"notebook": "02_unet_ablations"}), ("c", 0.9, {"prompt": "random"}),
                  ("d", 0.9, {"perturbation": "blur", "level": 3}), ("e", 0.6, {"prompt": "none"}),
@@ -135,13 +140,19 @@ def test_a_family_is_shown_by_its_best_and_encoders_apart():
                  ("small", 0.7, {"model": "clip", "encoder": "petclip-mini"}),
                  ("large", 0.8, {"model": "clip", "encoder": "FILE.py"}),
                  ("ae", 0.4, {"model": "ae-unet", "encoder": "ae-unet-12"}), ("ae 2", 0.45, {"model": "ae-unet"}))
-    assert best_of_families(table) == ["large", "small", "better unet", "ae 2", "text", "floor"]
+    assert best_of_families(on_both_splits(table)) == ["large", "small", "better unet", "ae 2", "text", "floor"]
+
+
+def test_a_family_is_chosen_on_validation_and_ordered_by_test():
+    table = on_both_splits(rows(("unet", 0.8, {}), ("better on validation", 0.6, {}), ("floor", 0.7, {"model": ""})))
+    table.loc[(table["split"] == "val") & (table["variant"] == "better on validation"), "value"] = 0.9
+    assert best_of_families(table) == ["floor", "better on validation"]
 
 
 def test_of_the_remedies_for_one_model_the_best_is_shown():
     table = rows(("multi", 0.5, {"model": "clip", "encoder": "petclip-mini"}), ("multi, flips", 0.6, {"model": ""}),
                  ("multi, vote", 0.7, {"model": ""}), ("multistorey", 0.3, {"model": ""}))
-    assert best_of_families(table) == ["multi, vote", "multi", "multistorey"]
+    assert best_of_families(on_both_splits(table)) == ["multi, vote", "multi", "multistorey"]
 
 
 def test_main_table_has_a_row_a_model_and_says_what_was_not_measured():
@@ -153,13 +164,22 @@ def test_main_table_has_a_row_a_model_and_says_what_was_not_measured():
 
 
 def test_seeds_are_found_in_other_studies_on_the_same_split(tmp_path):
-    for name, seed, value, manifest in (("mine", 0, 0.5, "one"), ("seed1", 1, 0.6, "one"), ("other", 2, 0.9, "two")):
+    for name, seed, value, manifest in (("mine", 0, 0.5, "one"), ("a-trial", 0, 0.3, "one"),
+                                        ("seed1", 1, 0.6, "one"), ("other", 2, 0.9, "two")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "manifest.csv").write_text(manifest)
-        rows(("a", value, {"seed": seed})).to_csv(tmp_path / name / "metrics.csv", index=False)
-    (row,) = seed_spread(tmp_path, "mine").to_dict("records")
+        rows(("a", value, {"seed": seed}), ("b", value, {"seed": seed})).to_csv(tmp_path / name / "metrics.csv",
+                                                                                index=False)
+        specs = [f'{{"model": "unet", "seed": {seed}}}', f'{{"model": "unet", "seed": {seed}, "epochs": {seed + 1}}}']
+        runs = pd.DataFrame({"notebook": "02_unet", "variant": ["a", "b"], "spec": specs})
+        runs.reindex(columns=list(COLUMNS["runs"])).to_csv(tmp_path / name / "runs.csv", index=False)
+    scores = seed_scores(tmp_path, "mine")
+    assert scores[["variant", "seed", "value"]].to_numpy().tolist() == [["a", 0, 0.5], ["a", 1, 0.6]]
+    (row,) = seed_spread(scores).to_dict("records")
     assert (row["seeds"], row["mean"]) == (2, 0.55) and row["std"] == pytest.approx(0.1 / 2**0.5)
-    assert len(seed_spread(tmp_path, "other")) == 0 and len(seed_spread(tmp_path, "missing")) == 0
+    assert (row["lowest"], row["highest"]) == (0.5, 0.6)
+    for study in ("other", "missing"):
+        assert len(seed_scores(tmp_path, study)) == len(seed_spread(seed_scores(tmp_path, study))) == 0
 
 
 def test_robustness_is_the_mean_share_kept_and_the_worst_cell():

@@ -244,6 +244,21 @@ def test_a_residual_block_with_nothing_to_add_passes_its_input_on():
     assert isinstance(block.shortcut, nn.Identity) and not isinstance(ResidualBlock(3, 4).shortcut, nn.Identity)
 
 
+def test_attention_is_counted_though_torch_has_a_fast_path_for_it():
+    class Tokens(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.block = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+
+        def forward(self, images):
+            return self.block(images.flatten(2)[:, :1].transpose(1, 2).expand(-1, -1, 8))
+
+    n, d = 64, 8
+    projections, attention, mlp = 4 * n * d * d, 2 * n * n * d, 2 * n * d * 16
+    assert count_macs(Tokens(), 8, FLOAT32) == projections + attention + mlp
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
 def test_resattn_costs_about_what_the_unet_costs():
     plain, attentive = (count_macs(build_model(name), 64, FLOAT32) for name in ("unet", "unet-resattn"))
     assert 1 < attentive / plain < 1.15

@@ -125,6 +125,12 @@ def test_dialogues_are_means_over_the_photos_that_have_one():
     np.testing.assert_allclose(line.get_xydata(), [[1, 0.6], [2, 0.8], [3, 0.9]])
 
 
+def test_no_dialogue_is_left_out():
+    (axes,) = plots.plot_dialogues({str(n): np.full((2, 3), n / 20) for n in range(12)}).axes
+    drawn = [(line.get_color(), line.get_marker()) for line in axes.lines if line.get_marker() != "None"]
+    assert len(drawn) == len(set(drawn)) == 12
+
+
 def test_prompts_have_a_marker_for_each_kind_that_was_measured():
     rows = [{"variant": "ours", "split": "test", "metric": "iou", "class": "pet", "prompt": prompt, "value": value,
              "ci_low": value - 0.1, "ci_high": value + 0.1} for prompt, value in (("centre", 0.8), ("text", 0.6))]

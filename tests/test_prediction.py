@@ -184,6 +184,20 @@ def test_a_selected_region_is_cut_out_whatever_its_class(tmp_path, image):
         assert np.array_equal(decode_colours(np.asarray(Image.open(tmp_path / f"{label}-mask.png"))), region * code)
 
 
+@pytest.mark.parametrize("code", [0, 2])
+def test_a_regions_probability_is_of_its_own_pixels(code, tmp_path, image):
+    region = np.zeros((50, 80), bool)
+    region[10:20, 30:60] = True
+    classes = np.full((3, 50, 80), 0.05, np.float32)
+    classes[:, region] = 0.1
+    classes[code, region] = 0.8
+    codes = np.where(region, code, 0).astype(np.uint8)
+    row = write_prediction(tmp_path, "own", image, Prediction(codes, classes, region))
+    assert row["probability"] == 0.8
+    empty = Prediction(np.zeros_like(codes), classes, np.zeros_like(region))
+    assert 0 <= write_prediction(tmp_path, "none", image, empty)["probability"] <= 1
+
+
 @pytest.fixture(scope="module")
 def prompted(few, tmp_path_factory):
     """A run of a second whose model takes clicks."""

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from petseg_utils.classes import BACKGROUND, BORDER, CAT, DOG
 from petseg_utils.encoders.features import FeatureStore
 from petseg_utils.encoders.specs import build_encoder
-from petseg_utils.errors import DataError
+from petseg_utils.errors import DataError, UsageError
 from petseg_utils.metrics import apply_border, reduce_scores
 from petseg_utils.prompts.prompter import PromptlessPrompter, build_prompter
 from petseg_utils.prompts.protocol import evaluate_prompts
@@ -195,11 +195,17 @@ def test_a_prompt_model_goes_on_where_another_stopped(encoder_file, few, tmp_pat
     for name, before in weights[0].items():
         if "running" not in name and before.is_floating_point():  # batch norm's statistics follow the clicks
             torch.testing.assert_close(weights[1][name], before, atol=1e-5, rtol=1e-5)
+    other = prompt_spec(few, "prompt", f"random:{encoder_file}", start=first.name)
+    with pytest.raises(UsageError) as caught:
+        train(other, few, tmp_path, device="cpu", quiet=True)
+    assert_sentence(str(caught.value), first.name, "start from a run on the same")
 
 
 def test_a_report_decoder_goes_on_where_notebook_04_stopped(encoder_file, few, tmp_path):
     options = {"image_size": 64, "decoder": "report"}
-    started = train_tiny(few, tmp_path, model="clip", encoder=encoder_file, frozen=True, options=options, epochs=1)
+    clip = {"model": "clip", "encoder": encoder_file, "encoder_weights": build_encoder(encoder_file, 64).weights_hash,
+            "frozen": True, "epochs": 1}
+    started = train_tiny(few, tmp_path, options=options, **clip)
     spec = prompt_spec(few, "prompt-clip", encoder_file, start=started.name, epochs=1, learning_rate=1e-9)
     run = train(spec, few, tmp_path, device="cpu", quiet=True)
     images = torch.rand(2, 3, 64, 64)
@@ -208,8 +214,7 @@ def test_a_report_decoder_goes_on_where_notebook_04_stopped(encoder_file, few, t
     before, after = (load_file(r.best)["model.decoder.ups.0.weight"] for r in (started, run))
     assert len(after) == len(before) + 1 and after[-1].abs().max() < 1e-6
 
-    other = train_tiny(few, tmp_path, model="clip", encoder=encoder_file, frozen=True, epochs=1,
-                       options=options | {"decoder": "query"})
+    other = train_tiny(few, tmp_path, options=options | {"decoder": "query"}, **clip)
     with pytest.raises(DataError) as caught:
         train(dataclasses.replace(spec, start=other.name), few, tmp_path, device="cpu", quiet=True)
     assert_sentence(str(caught.value), other.name, "report's decoder")

@@ -1,12 +1,22 @@
 """The study's tables: their columns, whose rows are replaced, and that every number comes from the statistics."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from making_runs import subset, train_tiny
 
 from petseg_utils.classes import BORDER_POLICIES
 from petseg_utils.metrics import apply_border, bootstrap_intervals, reduce_scores
-from petseg_utils.results import GROUPS_COLUMNS, METRICS_COLUMNS, RUNS_COLUMNS, metric_rows, read_table, record_runs
+from petseg_utils.results import (
+    GROUPS_COLUMNS,
+    METRICS_COLUMNS,
+    RUNS_COLUMNS,
+    metric_rows,
+    read_table,
+    record_runs,
+    replace_rows,
+)
 from petseg_utils.training.run import NATIVE
 
 # As DESIGN.md has it, word for word.
@@ -28,6 +38,15 @@ def study(tmp_path, runs):
     """A study with one notebook's rows."""
     record_runs(tmp_path, "mine", "02_unet", "synthetic", runs)
     return tmp_path
+
+
+def test_two_who_write_at_once_lose_nothing(tmp_path):
+    def write(variant):
+        replace_rows(tmp_path / "mine", "runs", "02_unet", {variant}, [{"notebook": "02_unet", "variant": variant}])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, map(str, range(12))))
+    assert set(read_table(tmp_path / "mine", "runs")["variant"]) == set(map(str, range(12)))
 
 
 def test_the_columns_are_the_contracts(study):
@@ -164,6 +183,8 @@ def test_scores_at_native_size_stand_beside_those_of_the_same_photos(runs, tmp_p
     assert "resolution" not in set(pd_groups(tmp_path / "without", run)["grouping"])
     run.write_statistics(NATIVE, test.select(np.arange(3)))
     try:
+        assert run.has_statistics(NATIVE) and run.has_statistics(NATIVE, test.names[:3])
+        assert not run.has_statistics(NATIVE, test.names[1:4]), "scores of other photos would be taken for these"
         groups = pd_groups(tmp_path / "with", run).query("grouping == 'resolution'")
     finally:
         (run.folder / "statistics-native.npz").unlink()

@@ -30,6 +30,10 @@ def test_results_on_other_data_are_not_mixed(tmp_path):
         other.record("03_autoencoders", {"AE": train_tiny(other.data, tmp_path, epochs=1)})
     assert_sentence(str(error.value), "'mine'", "02_unet")
     assert study.metrics().equals(before)
+    larger = smoke(image_size=96)
+    assert larger.data.manifest.equals(study.data.manifest) and larger.data.fingerprint != study.data.fingerprint
+    with pytest.raises(UsageError, match="on other data"):
+        larger.record("03_autoencoders", {"AE": train_tiny(larger.data, tmp_path, epochs=1)})
     # The same notebook may be run again on other data: its rows are replaced, so nothing is mixed.
     other.record("02_unet", {"UNet": train_tiny(other.data, tmp_path, epochs=1)})
     assert set(study.metrics().query("split == 'test'")["n_images"]) == {24}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from petseg_utils.atomic import replacing_file
+from petseg_utils.atomic import only_writer, replacing_file
 from petseg_utils.metrics import ImageStatistics, apply_border
 
 FILE = "counts.npz"
@@ -56,6 +56,11 @@ def record_counts(folder: Path, notebook: str, scored: dict[str, ImageStatistics
     """
     if not scored:
         return
+    with only_writer(folder):
+        _record_counts(folder, notebook, scored)
+
+
+def _record_counts(folder: Path, notebook: str, scored: dict[str, ImageStatistics]) -> None:
     first = next(iter(scored.values()))
     old = read_counts(folder)
     kept = old.models if np.array_equal(old.names, first.names) else {}

@@ -1,5 +1,6 @@
 """A study's models side by side, from its tables: which rows are compared, and in which words."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +24,23 @@ def main_rows(table: pd.DataFrame) -> pd.DataFrame:
     return table[chosen]
 
 
-def headline(metrics: pd.DataFrame) -> pd.DataFrame:
-    """One row a model: test mIoU, dataset level, border ignored; the best first."""
-    rows = select(main_rows(metrics), split="test", metric="iou", reduction="dataset", border="ignore", class_="mean")
+def headline(metrics: pd.DataFrame, split: str = "test") -> pd.DataFrame:
+    """One row a model: mIoU on ``split``, dataset level, border ignored; the best first."""
+    rows = select(main_rows(metrics), split=split, metric="iou", reduction="dataset", border="ignore", class_="mean")
     return rows.sort_values("value", ascending=False, kind="stable")
 
 
 def best_of_families(metrics: pd.DataFrame) -> list[str]:
     """The variants that figures show: the best of each model and, where one is named, encoder, and what was never
-    trained; of the remedies that were put on one model (``MODEL, remedy``) the best. The best first."""
-    rows = headline(metrics)
+    trained; of the remedies that were put on one model (``MODEL, remedy``) the best. Chosen on validation, since the
+    best of several on test is too kind a number; in the order of their scores on test, the best first."""
+    rows = headline(metrics, "val")
     encoders = rows["encoder"].where(rows["model"].isin(FROZEN_ENCODER_NAMES), "")
     trained = rows["variant"][rows["model"] != ""]
     remedied = rows["variant"].map(lambda variant: next((t for t in trained if variant.startswith(f"{t}, ")), variant))
     families = rows["model"] + "|" + encoders + "|" + remedied.where(rows["model"] == "", "")
-    return rows["variant"][~families.duplicated()].tolist()
+    chosen = rows["variant"][~families.duplicated()]
+    return [variant for variant in headline(metrics)["variant"] if variant in set(chosen)]
 
 
 def with_interval(row: Any) -> str:
@@ -74,27 +77,54 @@ def main_table(metrics: pd.DataFrame, runs: pd.DataFrame, costs: pd.DataFrame) -
     return table.astype({column: "Int64" for column in ("px", "seed", "epochs")})  # whole numbers that may be missing
 
 
-def seed_spread(results: Path, study: str) -> pd.DataFrame:
-    """What another seed changes: rows of ``study`` that other studies on the same split repeat with other seeds.
+def seed_scores(results: Path, study: str) -> pd.DataFrame:
+    """The main rows of ``study`` that other studies on the same split repeat with other seeds and the same spec else,
+    and those repeats.
 
     Args:
         results: the folder that holds all studies' folders.
 
     Returns:
-        One row a variant with two or more seeds: ``seeds``, their ``mean`` and standard deviation ``std`` of test mIoU
-        (dataset level, border ignored). Empty where no variant has two.
+        ``notebook``, ``variant``, ``seed`` and ``value``, test mIoU (dataset level, border ignored); one row a variant
+        and seed. Empty where no variant has two seeds.
     """
-    manifest = results / study / "manifest.csv"
-    split = manifest.read_bytes() if manifest.is_file() else None
-    same = [folder for folder in sorted(results.glob("*")) if split is not None
-            and (folder / "manifest.csv").is_file() and (folder / "manifest.csv").read_bytes() == split]
-    if not same:
-        return pd.DataFrame(columns=["seeds", "mean", "std"])
-    rows = pd.concat([headline(read_table(folder, "metrics")) for folder in same])
-    alike = ["notebook", "variant", "model", "recipe", "augmentation", "label_fraction", "image_size", "n_images"]
-    rows = rows[rows["seed"].notna()].drop_duplicates([*alike, "seed"])
-    found = rows.groupby(alike, dropna=False)["value"].agg(seeds="count", mean="mean", std="std")
-    return found[found["seeds"] > 1].reset_index(level=alike[2:], drop=True)
+    columns, own = ["notebook", "variant", "seed", "value"], results / study
+    split = _split_of(own)
+    if split is None:
+        return pd.DataFrame(columns=columns)
+    others = [folder for folder in sorted(results.glob("*")) if folder != own and _split_of(folder) == split]
+    tables = [_with_specs(folder) for folder in (own, *others)]
+    alike = ["notebook", "variant", "spec but seed"]
+    rows = pd.concat([table.merge(tables[0][alike]) for table in tables]).drop_duplicates([*alike, "seed"])
+    rows["seeds"] = rows.groupby(alike)["seed"].transform("count")
+    return rows.query("seeds > 1").filter(columns).sort_values(columns[:3]).reset_index(drop=True)
+
+
+def _split_of(folder: Path) -> bytes | None:
+    manifest = folder / "manifest.csv"
+    return manifest.read_bytes() if manifest.is_file() else None
+
+
+def _with_specs(folder: Path) -> pd.DataFrame:
+    """The headline of a study's trained rows, with what their specs say besides the seed."""
+    runs = read_table(folder, "runs")
+    runs = runs.assign(**{"spec but seed": runs["spec"].map(_but_seed)})
+    return headline(read_table(folder, "metrics")).merge(runs[["notebook", "variant", "spec but seed"]])
+
+
+def _but_seed(spec: str) -> str:
+    """A spec without its seed, and without the names of the runs that it begins with, which hold that seed, too."""
+    facts = json.loads(spec)
+    names_runs = {"seed", "start"} | ({"encoder"} if facts["model"] not in FROZEN_ENCODER_NAMES else set())
+    return json.dumps({name: value for name, value in facts.items() if name not in names_runs}, sort_keys=True)
+
+
+def seed_spread(scores: pd.DataFrame) -> pd.DataFrame:
+    """What another seed changes: of each variant of :func:`seed_scores` the number of ``seeds``, their ``mean`` and
+    standard deviation ``std``, and the ``lowest`` and ``highest``."""
+    return scores.groupby(["notebook", "variant"]).agg(
+        seeds=("value", "count"), mean=("value", "mean"), std=("value", "std"), lowest=("value", "min"),
+        highest=("value", "max"))
 
 
 def robustness_table(metrics: pd.DataFrame) -> pd.DataFrame:

@@ -58,6 +58,11 @@ class PetData:
         return self.images.shape[1]
 
     @property
+    def names(self) -> np.ndarray:
+        """text (N,), the photos' names."""
+        return self.manifest["name"].to_numpy(dtype=str)
+
+    @property
     def repeats(self) -> np.ndarray:
         """bool (N,), whether the data set holds a near-duplicate of the photo."""
         first = self.manifest["duplicate_of"]

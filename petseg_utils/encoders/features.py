@@ -2,8 +2,8 @@
 
 Maps are kept in float16, one memory-mapped file a map, written in chunks of photos. A list of finished chunks with a
 checksum each lies beside them: interrupted work goes on at the next chunk, a damaged chunk is computed again. The
-folder is named after all that decides what is in it (the encoder's weights, its size and maps, the photos, the part,
-the view), so a stale folder is never read.
+folder is named after all that decides what is in it (the encoder's weights and, of a file of the user's, its code, its
+size and maps, the photos, the part, the view), so a stale folder is never read.
 """
 
 import hashlib
@@ -11,7 +11,6 @@ import json
 import math
 import re
 import zlib
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,14 +21,13 @@ from torch import Tensor
 
 from petseg_utils.atomic import write_text
 from petseg_utils.data.augment import Augmentation
-from petseg_utils.data.cache import PetData
+from petseg_utils.data.cache import PetData, Progress
 from petseg_utils.encoders.base import Encoder
 from petseg_utils.errors import DataError
 from petseg_utils.precision import Precision
 
 CHUNK = 128  # photos that are encoded and written at once
 _FORMAT = 1  # raise it when what a folder holds changes
-Progress = Callable[[Iterable, str], Iterable]
 
 
 @dataclass(frozen=True)
@@ -53,8 +51,14 @@ class FeatureMaps:
         rows: int64 (N,), the photos that are here, ascending.
     """
 
-    def __init__(self, rows: np.ndarray, arrays: list[np.ndarray]):
+    def __init__(self, rows: np.ndarray, arrays: list[np.memmap]):
         self.rows, self._arrays = rows, arrays
+
+    def __getstate__(self) -> tuple[np.ndarray, list[str]]:
+        return self.rows, [str(array.filename) for array in self._arrays]  # a worker process maps the same files
+
+    def __setstate__(self, state: tuple[np.ndarray, list[str]]) -> None:
+        self.rows, self._arrays = state[0], [np.load(path, mmap_mode="r") for path in state[1]]
 
     def read(self, rows: np.ndarray) -> list[Tensor]:
         """The maps of some photos, float16 (len(rows), C_i, h_i, w_i) each, copied."""
@@ -130,7 +134,7 @@ class FeatureStore:
     def _key(encoder: Encoder, data: PetData, part: str, precision: Precision, view: View) -> str:
         statistics = [values.flatten().tolist() for values in (encoder.mean, encoder.std)]
         text = (f"{_FORMAT} {encoder.weights_hash} {encoder.image_size} {encoder.keep} {statistics} {data.fingerprint} "
-                f"{data.image_size} {part} {precision.name} {view}")
+                f"{data.image_size} {part} {precision.name} {view}{encoder.trunk.code}")
         name = re.sub(r"[^\w.-]", "-", encoder.name)
         return f"{name}-{part}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 

@@ -1,5 +1,6 @@
 """Bring your own encoder: a Python file whose ``build()`` returns a network."""
 
+import hashlib
 import importlib.util
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,9 @@ def file_trunk(path: Path, *, learned: bool) -> Trunk:
         raise DataError(f"the network of {str(path)!r} has no {missing[0]}: give it {', '.join(_PROMISES)}")
     if not learned:
         _forget(network)
-    return Trunk(network, lambda network, images: network(images), **{name: getattr(network, name)
-                                                                     for name in _PROMISES})
+    promised = {name: getattr(network, name) for name in _PROMISES}
+    return Trunk(network, lambda network, images: network(images), **promised,
+                 code=hashlib.sha256(path.read_bytes()).hexdigest()[:16])
 
 
 @torch.no_grad()

@@ -89,9 +89,11 @@ def _from_tag(tag: str, model: str, config: dict[str, Any], image_size: int, *, 
             return _create(model, image_size, pretrained=tag, force_quick_gelu=quick)
     except Exception as error:  # what a failed download raises differs between versions of two libraries
         where = f"hf.co/{facts['hf_hub'].rstrip('/')}" if facts.get("hf_hub") else facts.get("url", tag)
+        # In open_clip's own layout a file does not say which activation it was trained with: the name has to.
+        twin = f"{plain}-quickgelu" if quick and open_clip.get_model_config(f"{plain}-quickgelu") else model
         raise DataError(f"the weights of {tag}:{model} are not in the cache and could not be fetched "
                         f"({type(error).__name__}): connect once, or bring the file of {where} and name it "
-                        f"FILE:{model}") from None
+                        f"FILE:{twin}") from None
 
 
 def _from_file(path: Path, model: str, image_size: int, *, learned: bool) -> nn.Module:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import timm
+from torch import Tensor
 
 from petseg_utils.encoders.fetching import hub
 from petseg_utils.encoders.trunk import Trunk
@@ -48,8 +49,14 @@ def timm_trunk(name: str, image_size: int, *, learned: bool) -> Trunk:
         raise _not_fetched(name, cfg, error) from None
     info = network.feature_info
     kept = [i for i, stride in enumerate(info.reduction()) if stride >= FINEST_STRIDE]
-    return Trunk(network, lambda network, images: [m for i, m in enumerate(network(images)) if i in kept],
-                 channels=[info.channels()[i] for i in kept], strides=[info.reduction()[i] for i in kept],
+    channels = info.channels()
+
+    def maps(network: Any, images: Tensor) -> list[Tensor]:
+        found = [(m, channels[i]) for i, m in enumerate(network(images)) if i in kept]
+        # Some transformers (Swin) answer with channels last.
+        return [m if m.shape[1] == width else m.permute(0, 3, 1, 2) for m, width in found]
+
+    return Trunk(network, maps, channels=[channels[i] for i in kept], strides=[info.reduction()[i] for i in kept],
                  mean=cfg.mean if cfg else (0.5,) * 3, std=cfg.std if cfg else (0.5,) * 3)
 
 

@@ -14,12 +14,14 @@ class Trunk(nn.Module):
         maps: ``maps(network, images)``, normalised images float (B, 3, S, S) -> maps (B, C_i, S / s_i, S / s_i).
         channels, strides: of the maps.
         mean, std: of RGB in [0, 1], as the network was trained.
+        code: names the network's code, where that may change under the same weights.
     """
 
     def __init__(self, network: nn.Module, maps: Callable[[Any, Tensor], Sequence[Tensor]], *,
-                 channels: Sequence[int], strides: Sequence[int], mean: Sequence[float], std: Sequence[float]):
+                 channels: Sequence[int], strides: Sequence[int], mean: Sequence[float], std: Sequence[float],
+                 code: str = ""):
         super().__init__()
-        self.network, self._maps = network, maps
+        self.network, self._maps, self.code = network, maps, code
         self.channels, self.strides = tuple(channels), tuple(strides)
         self.mean, self.std = tuple(mean), tuple(std)
 

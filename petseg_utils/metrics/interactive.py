@@ -27,11 +27,6 @@ def number_of_clicks(ious: np.ndarray, threshold: float) -> np.ndarray:
     return np.where(reached.any(1), reached.argmax(1) + 1, ious.shape[1])
 
 
-def failures(ious: np.ndarray, threshold: float) -> float:
-    """Share of objects whose IoU never reaches a threshold."""
-    return float(1 - (ious >= threshold).any(1).mean())
-
-
 def worst_drop(ious: np.ndarray) -> np.ndarray:
     """By how much an object's IoU falls at the click that harms it most, float (N,) >= 0."""
     return np.clip(-np.diff(ious, axis=1).min(axis=1), 0, None)

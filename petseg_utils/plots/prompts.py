@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -64,8 +65,8 @@ def plot_dialogues(dialogues: Mapping[str, np.ndarray], goals: Sequence[float] =
         most: clicks to draw.
     """
     figure, axes = plt.subplots(figsize=(7.5, 3.8))
-    styles = zip(sns.color_palette("colorblind"), "os^Dvp*X", strict=False)
-    for (colour, marker), (name, ious) in zip(styles, dialogues.items(), strict=False):
+    colours = sns.color_palette("colorblind", len(dialogues))  # begun again after ten, where the markers differ
+    for colour, marker, (name, ious) in zip(colours, cycle("os^Dvp*XP"), dialogues.items(), strict=False):
         means = np.nanmean(ious, axis=0)[:most]
         axes.plot(range(1, len(means) + 1), means, marker=marker, markersize=5, color=colour, label=name)
     for goal in goals:

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Sequence
-from itertools import product
+from itertools import cycle, product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,7 +23,8 @@ def plot_reliability(bins: dict[str, np.ndarray]) -> Figure:
     """
     figure, (upper, lower) = plt.subplots(2, 1, figsize=(5.4, 5.2), sharex=True, height_ratios=(3, 1))
     upper.plot([0, 1], [0, 1], color="0.6", linestyle=":", label="perfectly calibrated")
-    for colour, marker, (name, of_run) in zip(sns.color_palette("colorblind"), "os^Dv", bins.items(), strict=False):
+    colours = sns.color_palette("colorblind", len(bins))
+    for colour, marker, (name, of_run) in zip(colours, cycle("os^Dv"), bins.items(), strict=False):
         number, confidence, right = of_run[of_run[:, 0] > 0].T
         upper.plot(confidence / number, right / number, marker=marker, markersize=4, color=colour, label=name)
         lower.plot(confidence / number, number / number.sum(), marker=marker, markersize=4, color=colour)
@@ -70,7 +71,7 @@ def plot_groups(groups: pd.DataFrame, grouping: str, variants: Sequence[str], me
     first = rows[rows["variant"] == variants[0]].set_index("group")
     order = list(first["value"].sort_values(ascending=False).index if grouping == "breed" else first.index)
     figure, axes = plt.subplots(figsize=(7.5, 1.3 + len(order) * (0.24 if len(order) > 8 else 0.5)))
-    for j, (colour, variant) in enumerate(zip(sns.color_palette("colorblind"), variants, strict=False)):
+    for j, (colour, variant) in enumerate(zip(sns.color_palette("colorblind", len(variants)), variants, strict=True)):
         of = rows[rows["variant"] == variant].set_index("group").reindex(order)
         y = np.arange(len(order)) + (j - (len(variants) - 1) / 2) * 0.7 / len(variants)
         low, high = of["value"] - of["ci_low"], of["ci_high"] - of["value"]

@@ -86,7 +86,7 @@ def plot_class_iou(metrics: pd.DataFrame, split: str = "test", border: str = "ig
 def plot_histories(histories: dict[str, pd.DataFrame]) -> Figure:
     """Training loss, validation loss and validation mIoU of runs over their epochs."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
-    for colour, (name, history) in zip(sns.color_palette("colorblind"), histories.items(), strict=False):
+    for colour, (name, history) in zip(sns.color_palette("colorblind", len(histories)), histories.items(), strict=True):
         left.plot(history["epoch"], history["train_loss"], color=colour)
         left.plot(history["epoch"], history["val_loss"], color=colour, linestyle="--")
         right.plot(history["epoch"], history["val_miou"], color=colour, label=name)
@@ -105,7 +105,7 @@ def plot_histories(histories: dict[str, pd.DataFrame]) -> Figure:
 def plot_losses(histories: dict[str, pd.DataFrame], loss: str) -> Figure:
     """Training (solid) and validation loss (dashed) of runs over their epochs, on a log scale."""
     figure, axes = plt.subplots(figsize=(7.5, 3.6))
-    for colour, (name, history) in zip(sns.color_palette("colorblind"), histories.items(), strict=False):
+    for colour, (name, history) in zip(sns.color_palette("colorblind", len(histories)), histories.items(), strict=True):
         axes.plot(history["epoch"], history["train_loss"], color=colour, label=name)
         axes.plot(history["epoch"], history["val_loss"], color=colour, linestyle="--")
     axes.set(xlabel="epoch", ylabel=loss, yscale="log")

@@ -4,14 +4,13 @@ Region scores are IoUs of one photo's region with its pet, border ignored. In th
 empty mask. Single clicks ask how much the place matters, a click beside the pet whether the model listens at all.
 """
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
 
 from petseg_utils.classes import BACKGROUND, BORDER, CLASS_NAMES
-from petseg_utils.data.cache import PetData
+from petseg_utils.data.cache import PetData, Progress
 from petseg_utils.data.datasets import Maps
 from petseg_utils.metrics import ImageStatistics, image_statistics
 from petseg_utils.prompts.prompter import Prompter
@@ -19,7 +18,6 @@ from petseg_utils.prompts.selection import Selection
 from petseg_utils.prompts.simulator import MAX_CLICKS, Click, deepest, rim, simulate
 
 ENOUGH_CLICKS, ENOUGH_IOU = 5, 0.9  # what is reported looks no further
-Progress = Callable[[Iterable, str], Iterable]
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ def evaluate_prompts(prompter: Prompter, data: PetData, part: str, *, maps: Maps
         scores, clicked = _one_photo(prompter, truth, species, draw_single_clicks(truth, species, int(row), seed))
         regions.append(scores)
         classes.append(image_statistics(truth, np.log(clicked.classes + 1e-9), species))
-    names = data.manifest["name"].iloc[rows].to_numpy(dtype=str)
+    names = data.names[rows]
     statistics = ImageStatistics(
         names=names, breeds=data.manifest["breed"].iloc[rows].to_numpy(dtype=str), species=data.species[rows],
         repeats=data.repeats[rows], **{name: np.stack([one[name] for one in classes]) for name in classes[0]})

@@ -3,13 +3,12 @@
 import csv
 import json
 import shutil
-import tempfile
-import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from petseg_utils.atomic import replacing_folder
 from petseg_utils.errors import UsageError
 from petseg_utils.synthetic.breeds import BREEDS
 from petseg_utils.synthetic.scene import SyntheticPet, check_size, render_pet
@@ -17,7 +16,6 @@ from petseg_utils.synthetic.scene import SyntheticPet, check_size, render_pet
 RENDERER_VERSION = 3  # raise it when pictures change, so that data sets on disk are drawn again
 JPEG_QUALITY = 95
 MARKER = "synthetic.json"
-STALE_SECONDS = 3600
 HEADER = """#Image CLASS-ID SPECIES BREED ID
 #ID: 1:{classes} Class ids
 #SPECIES: 1:Cat 2:Dog
@@ -58,17 +56,11 @@ def write_synthetic_pets(root: Path, *, n_trainval: int, n_test: int, size: int,
     if folder.exists() and _parameters_of(folder) is None:
         raise UsageError(f"{folder} holds other data than synthetic pets and is left as it is: choose another root")
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(folder.parent)
-    partial = Path(tempfile.mkdtemp(prefix=".synthetic-", dir=folder.parent))
-    try:
-        _write_files(partial / "new", n_trainval, n_test, size, seed)
-        (partial / "new" / MARKER).write_text(json.dumps(parameters, indent=1) + "\n", encoding="utf-8")
-        if folder.exists():
-            folder.rename(partial / "old")
-        (partial / "new").rename(folder)
-    finally:
-        shutil.rmtree(partial)
+    with replacing_folder(folder) as partial:
+        _write_files(partial, n_trainval, n_test, size, seed)
+        (partial / MARKER).write_text(json.dumps(parameters, indent=1) + "\n", encoding="utf-8")
+        if _parameters_of(folder) != parameters:  # else another process was quicker
+            shutil.rmtree(folder, ignore_errors=True)
     return folder
 
 
@@ -76,14 +68,6 @@ def _parameters_of(folder: Path) -> dict[str, int] | None:
     """Return what a finished data set was made with, None for anything else."""
     marker = folder / MARKER
     return json.loads(marker.read_text(encoding="utf-8")) if marker.is_file() else None
-
-
-def _remove_leftovers(parent: Path) -> None:
-    """Remove what killed writers have left; a younger folder may belong to another process that is at work."""
-    for leftover in parent.glob(".synthetic-*"):
-        newest = max(path.stat().st_mtime for path in (leftover, *leftover.glob("new/images")))
-        if time.time() - newest > STALE_SECONDS:
-            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _write_files(folder: Path, n_trainval: int, n_test: int, size: int, seed: int) -> None:

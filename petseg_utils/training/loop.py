@@ -160,8 +160,13 @@ def _build(spec: RunSpec, runs_folder: Path) -> Any:
     if spec.model in FROZEN_ENCODER_NAMES:
         check_encoder_weights(spec, model)
         if spec.start:
+            path = runs_folder / spec.start / "best.safetensors"
+            begun = read_spec(path)
+            if (begun.data, begun.encoder_weights) != (spec.data, spec.encoder_weights):
+                raise UsageError(f"run {spec.start} was trained on data {begun.data} with encoder {begun.encoder!r}, "
+                                 f"the spec wants {spec.data} and {spec.encoder!r}: start from a run on the same")
             model.encoder.requires_grad_(False)  # a checkpoint of a frozen encoder leaves it out
-            load_start(runs_folder / spec.start / "best.safetensors", model)
+            load_start(path, model)
     elif spec.encoder:
         path = runs_folder / spec.encoder / "best.safetensors"
         learned = read_spec(path)

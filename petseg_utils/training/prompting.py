@@ -47,6 +47,8 @@ class Prompting(Segmentation):
             more = int(torch.randint(MORE_CLICKS + 1, ())) if model.planes > 1 else 0
             with torch.no_grad():
                 prompts, _ = converse(model, embedding, regions, masks != IGNORE, clicks, more, self.precision)
+            # Older versions of torch keep weights that were cast without gradients, and would train with those.
+            torch.clear_autocast_cache()
             if model.planes > 1:
                 prompts = prompts * (torch.rand(len(clicks), 1, 1, 1) >= UNPROMPTED).to(prompts)
                 unprompted = prompts.flatten(1).amax(1) == 0

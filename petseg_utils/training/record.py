@@ -48,9 +48,13 @@ def count_macs(model: nn.Module, image_size: int, precision: Precision) -> int:
     """Multiply-accumulates for one square image: half of what ``torch.utils.flop_counter`` counts."""
     counter = FlopCounterMode(display=False)
     images = torch.zeros(1, 3, image_size, image_size, device=precision.device)
-    was_training = model.training
-    with counter, torch.no_grad():
-        model.eval()(images)
+    was_training, fast = model.training, torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # the counter does not see what attention does on it
+    try:
+        with counter, torch.no_grad():
+            model.eval()(images)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
     model.train(was_training)
     return counter.get_total_flops() // 2
 

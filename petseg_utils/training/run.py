@@ -62,8 +62,9 @@ class Run:
     def write_history(self, rows: list[dict[str, float]]) -> None:
         write_text(self.folder / "history.csv", pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
 
-    def has_statistics(self, split: str) -> bool:
-        return (self.folder / f"statistics-{split}.npz").is_file()
+    def has_statistics(self, split: str, names: np.ndarray | None = None) -> bool:
+        """Whether the run was scored on ``split``; and on these photos, text (N,), if they are given."""
+        return _is_of(self.folder / f"statistics-{split}.npz", names)
 
     def statistics(self, split: str) -> ImageStatistics:
         """What the best model's predictions on ``val`` or ``test`` (or another part that was scored) are judged by."""
@@ -83,8 +84,8 @@ class Run:
         with np.load(self.folder / f"prompts-{split}.npz") as file:
             return PromptScores(**{name: file[name] for name in file.files})
 
-    def has_prompt_scores(self, split: str) -> bool:
-        return (self.folder / f"prompts-{split}.npz").is_file()
+    def has_prompt_scores(self, split: str, names: np.ndarray | None = None) -> bool:
+        return _is_of(self.folder / f"prompts-{split}.npz", names)
 
     def write_prompt_scores(self, split: str, scores: PromptScores) -> None:
         path = self.folder / f"prompts-{split}.npz"
@@ -128,3 +129,10 @@ class Run:
 
     def write_record(self, record: dict[str, Any]) -> None:
         write_text(self.folder / "run.json", json.dumps(record, indent=1))
+
+
+def _is_of(path: Path, names: np.ndarray | None) -> bool:
+    if names is None or not path.is_file():
+        return path.is_file()
+    with np.load(path) as file:
+        return np.array_equal(file["names"], names)
