@@ -34,6 +34,11 @@ class _Group(click.Group):
         except PetsegError as error:
             click.echo(f"petseg: {error}", err=True)
             context.exit(error.exit_code)
+        except OSError as error:
+            if error.filename is None:  # no file's: nothing that a user could mend
+                raise
+            click.echo(f"petseg: {error.strerror}: {str(error.filename)!r}: give another place", err=True)
+            context.exit(1)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -69,18 +74,30 @@ def _settings(profile: str, dataset: str | None, data_root: str | None, allow_de
 @main.command()
 @_data_options
 @click.option("--download", is_flag=True, help="Fetch the official archive (800 MB) if it is not there.")
-def data(profile: str, dataset: str | None, data_root: str | None, allow_defects: bool, download: bool) -> None:
+@click.option("--shrink", type=click.IntRange(min=32), metavar="PIXELS", help="Only write a copy with square photos of "
+              "that side to -o DIR, in the Oxford layout.")
+@click.option("-o", "--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
+              help="Where --shrink writes.")
+def data(profile: str, dataset: str | None, data_root: str | None, allow_defects: bool, download: bool,
+         shrink: int | None, output: Path | None) -> None:
     """Render or fetch a data set, verify every file, print its counts, defects and audit."""
+    settings = _settings(profile, dataset, None if download else data_root, allow_defects)
+    if (shrink is None) != (output is None):
+        raise UsageError("--shrink and -o belong together: write --shrink 128 -o DIR")
     from petseg_utils.data.audit import audit, describe
     from petseg_utils.data.download import ensure_oxford
+    from petseg_utils.data.shrinking import write_small_copy
     from petseg_utils.study import Study
 
     if download:
         if dataset == "synthetic":
             raise UsageError("--download fetches Oxford-IIIT Pet, --dataset says 'synthetic': drop one of the two")
         target = Path(data_root).expanduser().resolve() if data_root else Workspace.find().data / "oxford"
-        data_root, dataset = str(ensure_oxford(target)), "oxford"
-    study = Study(_settings(profile, dataset, data_root, allow_defects))
+        settings = _settings(profile, "oxford", str(ensure_oxford(target)), allow_defects)
+    study = Study(settings)
+    if shrink is not None and output is not None:
+        click.echo(f"{write_small_copy(study.data_root, output, shrink)} photos of {shrink} px in {output}")
+        return
     opened = study.data
     click.echo(f"{study.data_root}: {len(opened.manifest)} photos, {opened.layout.kind} layout, "
                f"fingerprint {opened.fingerprint}")
@@ -105,23 +122,22 @@ def study(profile: str, dataset: str | None, data_root: str | None, allow_defect
 
     Several values may follow one option: --only 02 04 --set EPOCHS=3 SEED=1.
     """
-    from petseg_utils import runner
-    from petseg_utils.study import Study
-
     values = parse_sets(sets + tuple(item for item in more if "=" in item))
     numbers = only + tuple(item for item in more if "=" not in item)
     if (len(numbers) > len(only) and not only) or (len(values) > len(sets) and not sets):
         raise UsageError(f"petseg study got {' '.join(more)!r}: say --only for notebooks, --set for values")
-    workspace = Workspace.find()
-    notebooks = runner.select_notebooks(workspace, numbers)
-    runner.check_parameters(notebooks, values)
     # A notebook's own parameters are no settings; the profile and the study's name have options, so these are refused.
     known = {name: value for name, value in values.items() if name.lower() in (*OVERRIDABLE, "profile", "study")}
-    chosen = Study(_settings(profile, dataset, data_root, allow_defects, known), name)
+    settings = _settings(profile, dataset, data_root, allow_defects, known)
+    from petseg_utils import runner
+    from petseg_utils.study import Study
+
+    chosen, workspace = Study(settings, name), Workspace.find()
+    notebooks = runner.select_notebooks(workspace, numbers)
+    runner.check_parameters(notebooks, values)
     click.echo(repr(chosen))
     if runner.needs_data(notebooks):  # opened before any notebook: bad data stops here
         click.echo(f"{len(chosen.data.manifest)} photos from {chosen.data_root}")
-    settings = chosen.settings
     seconds = runner.run_notebooks(workspace, chosen.name, notebooks, values | {
         "PROFILE": settings.profile, "STUDY": chosen.name, "DATASET": settings.dataset,
         "DATA_ROOT": settings.data_root, "ALLOW_DEFECTS": settings.allow_defects,
@@ -160,40 +176,49 @@ def merge(workspaces: tuple[Path, ...]) -> None:
 def train(model: str, profile: str, dataset: str | None, data_root: str | None, allow_defects: bool, augmentation: str,
           edge_clicks: float, start: str, sets: tuple[str, ...], more: tuple[str, ...]) -> None:
     """Train one run without a notebook, or go on where it stopped. Prints its folder and test scores."""
-    from petseg_utils.models import build_model
+    values = parse_sets(sets + more)
+    settings = _settings(profile, dataset, data_root, allow_defects, values)
+    from petseg_utils.models import FROZEN_ENCODER_NAMES, PROMPT_NAMES, build_model
     from petseg_utils.study import Study
 
-    settings = _settings(profile, dataset, data_root, allow_defects, parse_sets(sets + more))
     build_model(model)  # an unknown model is refused before the data is opened
+    if "EPOCHS" in values and model in FROZEN_ENCODER_NAMES:
+        own = "PROMPT_EPOCHS" if model in PROMPT_NAMES else "DECODER_EPOCHS"
+        raise UsageError(f"EPOCHS={values['EPOCHS']} says nothing of {model}: set {own}")
     chosen = Study(settings)
-    run = chosen.train(chosen.spec(model, augmentation=augmentation, edge_clicks=edge_clicks, start=start))
+    start = chosen.workspace.run_name(start) if start else ""
+    spec = chosen.spec(model, augmentation=augmentation, edge_clicks=edge_clicks, start=start)
+    run = chosen.train(spec)
     _print_scores(run.statistics("test"), "ignore", {"checkpoint": str(run.best), "split": "test"})
 
 
 @main.command()
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("checkpoint")
 @click.option("--data-root", metavar="DIR", required=True, help="Folder in a known layout.")
 @click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
 @click.option("--border", type=click.Choice(BORDER_POLICIES), default="ignore", show_default=True)
 @click.option("--image-size", type=int, metavar="N", help="Only for the off-the-shelf model: photos are squeezed to "
               "N x N px, 128 if not given. A checkpoint knows its own.")
 @click.option("--allow-defects", is_flag=True, help="Leave defective photos out instead of stopping.")
-def evaluate(checkpoint: Path, data_root: str, split: str, border: str, image_size: int | None,
+def evaluate(checkpoint: str, data_root: str, split: str, border: str, image_size: int | None,
              allow_defects: bool) -> None:
     """Score a checkpoint on any data in a known layout; prints JSON.
 
-    In place of a checkpoint, torchvision:deeplabv3_mobilenet_v3_large is the off-the-shelf control.
+    CHECKPOINT is a run's folder or its best.safetensors; prompt-mini, the small model that comes with the package; or
+    torchvision:deeplabv3_mobilenet_v3_large, the off-the-shelf control.
     """
     from petseg_utils.data.cache import open_data
     from petseg_utils.evaluation import evaluate as evaluate_model
     from petseg_utils.models.offtheshelf import is_offtheshelf, load_offtheshelf
     from petseg_utils.precision import choose_precision
+    from petseg_utils.prompts.shipped import find_checkpoint
     from petseg_utils.training.checkpoint import load_model, read_spec
 
-    if offtheshelf := is_offtheshelf(str(checkpoint)):
-        model, size = load_offtheshelf(str(checkpoint)), 128 if image_size is None else image_size
+    if offtheshelf := is_offtheshelf(checkpoint):
+        model, size = load_offtheshelf(checkpoint), 128 if image_size is None else image_size
     elif image_size is None:
-        size, model = read_spec(checkpoint).image_size, load_model(checkpoint)
+        path = find_checkpoint(checkpoint)
+        size, model = read_spec(path).image_size, load_model(path)
     else:
         raise UsageError(f"--image-size {image_size} is for the off-the-shelf model, a checkpoint knows its own: leave "
                          "it out")
@@ -201,7 +226,7 @@ def evaluate(checkpoint: Path, data_root: str, split: str, border: str, image_si
     opened = open_data(data_root, size, Workspace.find().cache, allow_defects=allow_defects)
     # The off-the-shelf model works at 520 px inside: 64 photos at once would take gigabytes.
     scored = evaluate_model(precision.model(model), opened, split, precision, batch_size=8 if offtheshelf else 64)
-    _print_scores(scored, border, {"checkpoint": str(checkpoint), "split": split, "loss": round(scored.mean_loss, 6)})
+    _print_scores(scored, border, {"checkpoint": checkpoint, "split": split, "loss": round(scored.mean_loss, 6)})
 
 
 def _print_scores(statistics: "ImageStatistics", border: str, about: dict[str, Any]) -> None:

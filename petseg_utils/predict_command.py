@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from petseg_utils.classes import CLASS_NAMES
 from petseg_utils.errors import DataError, UsageError
 
 
@@ -20,9 +21,16 @@ def predict(checkpoint: str, photos: tuple[Path, ...], inside: tuple[str, ...], 
             text: str | None, output: Path) -> None:
     """Segment photos, or all photos in folders: mask, overlay and cut-out PNGs, and a CSV.
 
-    CHECKPOINT is a run's best.safetensors, or prompt-mini, the small model that comes with the package. Without a
-    prompt the pet is looked for. A photo that cannot be read is named and left out; the exit status is then 1.
+    CHECKPOINT is a run's folder or its best.safetensors, or prompt-mini, the small model that comes with the package.
+    Without a prompt the pet is looked for. A photo that cannot be read is named and left out; the exit status then
+    is 1.
     """
+    points = [_point(pair) for pair in (*inside, *outside)]
+    labels = [1] * len(inside) + [0] * len(outside)
+    prompted = bool(points) or text is not None
+    if any(folder.resolve() == output.resolve() for folder in photos):
+        raise UsageError(f"output folder {str(output)!r} is where the photos are, and the next call would take masks "
+                         "for photos: give another folder")
     from petseg_utils.precision import choose_precision
     from petseg_utils.prediction import Prediction, find_photos, predict_files, predict_photo, predict_region
     from petseg_utils.prompts.prompter import build_prompter
@@ -30,12 +38,9 @@ def predict(checkpoint: str, photos: tuple[Path, ...], inside: tuple[str, ...], 
     from petseg_utils.prompts.text import build_texts
     from petseg_utils.training.checkpoint import load_model, read_spec
 
-    points = [_point(pair) for pair in (*inside, *outside)]
-    labels = [1] * len(inside) + [0] * len(outside)
-    prompted = bool(points) or text is not None
     texts = None if text is None else build_texts()
     if texts is not None and text is not None:
-        texts.name_class(text)  # an unknown word is refused once, not for every photo
+        code, _ = texts.name_class(text)  # an unknown word is refused once, not for every photo
     found = find_photos(photos)
     path = find_checkpoint(checkpoint)
     image_size, precision = read_spec(path).image_size, choose_precision()
@@ -51,8 +56,12 @@ def predict(checkpoint: str, photos: tuple[Path, ...], inside: tuple[str, ...], 
     table, refused = predict_files(segment, found, output)
     if len(table):
         click.echo(table.to_string(index=False))
-        for photo in table["photo"][table["label"] == "background"]:
-            click.echo(f"{photo}: no pet found{' there' if prompted else ''}")
+        for photo, label, share in table[["photo", "label", "selected_share"]].itertuples(index=False):
+            if not share:
+                wanted = CLASS_NAMES[code] if texts is not None and not points else "pet"
+                click.echo(f"{photo}: no {wanted} found{' there' if points else ''}")
+            elif label == "background":
+                click.echo(f"{photo}: background selected, {share:.0%} of the photo")
         click.echo(f"{3 * len(table)} pictures and predictions.csv in {output}")
     for refusal in refused:
         click.echo(f"petseg: {refusal}", err=True)

@@ -151,7 +151,7 @@ def predict_files(segment: Callable[[np.ndarray], Prediction], photos: Sequence[
             image = open_photo(path)
             prediction = segment(image)
         except PetsegError as error:
-            refused.append(error)
+            refused.append(error if str(path) in str(error) else type(error)(f"{path}: {error}"))
             continue
         rows.append({"photo": str(path)} | write_prediction(folder, path.stem, image, prediction))
     table = pd.DataFrame(rows)
@@ -166,7 +166,7 @@ def write_prediction(folder: Path, stem: str, image: np.ndarray, prediction: Pre
 
     Returns:
         A row for a table: the label, its mean probability over its own pixels (with a prompt, over the
-        region), and the shares of cat and dog.
+        region), and the shares of cat, of dog and of what is cut out.
     """
     region = prediction.mask != BACKGROUND if prediction.region is None else prediction.region
     alpha = np.where(region, 255, 0).astype(np.uint8)
@@ -185,4 +185,5 @@ def write_prediction(folder: Path, stem: str, image: np.ndarray, prediction: Pre
         "probability": round(float(prediction.probabilities[code][own].mean()), 4),
         "cat_share": round(float((prediction.mask == CAT).mean()), 4),
         "dog_share": round(float((prediction.mask == DOG).mean()), 4),
+        "selected_share": round(float(region.mean()), 4),
     }

@@ -44,9 +44,9 @@ class Study:
 
     def __init__(self, settings: Settings, name: str | None = None):
         self.settings = settings
-        self.name = name or settings.profile
-        if Path(self.name).name != self.name or self.name == "..":
-            raise UsageError(f"study name {self.name!r} is no plain folder name: leave out slashes and dots")
+        self.name = settings.profile if name is None else name
+        if not self.name or Path(self.name).name != self.name or self.name == "..":
+            raise UsageError(f"study name {self.name!r} is no plain folder name: give one without slashes")
         self.workspace = Workspace.find()
 
     def __repr__(self) -> str:
@@ -61,6 +61,9 @@ class Study:
             root = self.workspace.data / f"synthetic-{s.image_size}-{s.n_trainval}-{s.n_test}"
             return write_synthetic_pets(root, n_trainval=s.n_trainval, n_test=s.n_test, size=s.image_size,
                                         seed=SYNTHETIC_SEED)
+        if s.profile == "oxford-128" and not s.data_root:
+            raise UsageError("profile 'oxford-128' is of a copy of Oxford-IIIT Pet at 128 px: make it with petseg data "
+                             "--shrink 128 -o DIR, and give DIR as --data-root")
         return Path(s.data_root).expanduser() if s.data_root else ensure_oxford(self.workspace.data / "oxford")
 
     @cached_property

@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from petseg_utils.errors import UsageError
+
 # Machines that go away: what is kept, and a disk for what can be made again. Drive takes thousands of small files
 # badly, and Kaggle stores every file of its working folder with the notebook.
 _MOUNTED = (
@@ -56,6 +58,19 @@ class Workspace:
     @property
     def runs(self) -> Path:
         return self.root / "runs"
+
+    def run_name(self, run: str) -> str:
+        """The name of a finished run here, from its name, its folder or its checkpoint.
+
+        Raises:
+            UsageError: there is no such run in this workspace.
+        """
+        path = Path(run).expanduser()
+        name = path.parent.name if path.suffix == ".safetensors" else path.name
+        if not (self.runs / name / "run.json").is_file():
+            raise UsageError(f"no finished run {run!r} in {str(self.runs)!r}: give the name of one, such as "
+                             "unet-0123456789")
+        return name
 
     def executed(self, study: str) -> Path:
         return self.root / "executed" / study

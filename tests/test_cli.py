@@ -13,7 +13,6 @@ from making_runs import assert_sentence, write_notebook
 
 from petseg_utils.cli import main
 from petseg_utils.metrics import apply_border, reduce_scores
-from petseg_utils.overrides import parse_sets
 from petseg_utils.training import Run
 from petseg_utils.training.checkpoint import read_spec
 
@@ -147,6 +146,11 @@ def test_training_again_returns_the_finished_run(trained, root):
     (["data", "--profile", "smoke", "--dataset", "pets"], "unknown dataset 'pets': choose one of synthetic, oxford"),
     (["data", "--profile", "smoke", "--dataset", "synthetic", "--data-root", "/"], "dataset 'synthetic' is rendered"),
     (["study", "02", "--profile", "smoke"], "petseg study got '02': say --only for notebooks"),
+    (["study", "--profile", "smoke", "--name", ""], "study name '' is no plain folder name"),
+    (["train", "clip", "--profile", "smoke", "--set", "EPOCHS=1"], "EPOCHS=1 says nothing of clip: set DECODER_EPOCHS"),
+    (["train", "prompt", "--profile", "smoke", "--start", "lost/prompt-1"], "no finished run 'lost/prompt-1' in"),
+    (["train", "unet", "--profile", "oxford-128"], "make it with petseg data --shrink 128 -o DIR"),
+    (["data", "--profile", "smoke", "--shrink", "64"], "--shrink and -o belong together"),
 ], ids=lambda part: " ".join(part) if isinstance(part, list) else "")
 def test_wrong_calls_are_refused_with_a_sentence_and_2(arguments, sentence):
     assert_sentence(refused(2, *arguments), sentence)
@@ -181,6 +185,22 @@ def test_checkpoints_and_parts_that_are_not_there_are_refused_with_a_sentence(tr
     assert_sentence(refused(1, "evaluate", trained["checkpoint"], "--data-root", tmp_path / "none"), "is not a folder")
     assert_sentence(refused(1, "evaluate", trained["checkpoint"], "--data-root", pets, "--split", "val"),
                     "part 'val' holds no photo")
+
+
+def test_places_that_cannot_be_written_are_one_sentence(trained, root, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    photo = write_picture(tmp_path / "rex.png", np.zeros((40, 40, 3), np.uint8))
+    assert_sentence(refused(1, "predict", trained["checkpoint"], photo, "-o", tmp_path / "file" / "out"),
+                    "file", "give another place")
+    assert_sentence(refused(2, "predict", trained["checkpoint"], tmp_path, "-o", tmp_path), "where the photos are")
+    monkeypatch.setenv("PETSEG_ROOT", str(tmp_path / "file" / "root"))
+    assert_sentence(refused(1, "data", "--profile", "smoke"), "give another place")
+
+
+def test_a_runs_folder_stands_for_its_best_checkpoint(trained, pets):
+    by_file, by_folder = (json.loads(petseg("evaluate", path, "--data-root", pets).stdout)["scores"]
+                          for path in (trained["checkpoint"], Path(trained["checkpoint"]).parent))
+    assert by_file == by_folder
 
 
 def test_clicks_own_refusals_exit_with_2_too(trained, pets):
@@ -222,17 +242,3 @@ def test_a_real_process_refuses_with_one_line(trained):
     result = subprocess.run(command, capture_output=True, text=True)
     assert (result.returncode, result.stdout) == (1, "")
     assert_sentence(result.stderr, "petseg: data root '/none' is not a folder")
-
-
-def test_files_and_folders_in_settings_are_meant_from_where_the_user_stands(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in ("mine.py", "weights.pt"):
-        (tmp_path / name).touch()
-    sets = {"DATA_ROOT": "photos", "NATIVE_ROOT": "../native"}
-    parsed = parse_sets(tuple(f"{name}={value}" for name, value in sets.items()))
-    assert parsed == {"DATA_ROOT": str(tmp_path / "photos"), "NATIVE_ROOT": str(tmp_path.parent / "native")}
-    for given, meant in (("mine.py", str(tmp_path / "mine.py")), ("random:mine.py", f"random:{tmp_path / 'mine.py'}"),
-                         ("weights.pt:ViT-B-32", f"{tmp_path / 'weights.pt'}:ViT-B-32"),
-                         ("openai:ViT-B-32", "openai:ViT-B-32"), ("petclip-mini", "petclip-mini"),
-                         ("missing.py", "missing.py"), ("timm:resnet18", "timm:resnet18")):
-        assert parse_sets((f"ENCODER={given}",)) == {"ENCODER": meant}

@@ -202,3 +202,15 @@ def test_shrinking_averages_so_that_fine_stripes_do_not_alias():
     stripes = np.zeros((128, 128, 3), np.uint8)
     stripes[:, ::4] = 200  # one column of each four that become one pixel
     assert (squeeze(stripes, 32) == 50).all()
+
+
+def test_a_colour_mask_that_contradicts_the_photos_name_is_a_defect(tmp_path):
+    write_coursework(tmp_path)
+    label = tmp_path / "TrainVal" / "label"
+    for name, others in (("pug_1", "Birman_1"), ("Birman_2", "pug_2")):
+        write_picture(label / f"{name}.png", colour_mask(others))
+    layout = read_layout(tmp_path)
+    found = {sample.name: [defect.message for defect in decode(layout, sample)[1]] for sample in layout.samples}
+    assert {name for name, messages in found.items() if messages} == {"pug_1", "Birman_2"}
+    assert "painted cat" in found["pug_1"][0] and "small letter" in found["pug_1"][0]
+    assert "painted dog" in found["Birman_2"][0] and "capital letter" in found["Birman_2"][0]

@@ -42,6 +42,30 @@ def test_maps_are_as_promised_and_nothing_moves(spec):
         torch.testing.assert_close(whole[:1], alone, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize(("promised", "given", "parts"), [
+    ("channels, strides = (4, 6), (4, 8)", "channels, strides = (4, 7), (4, 8)", ["(2, 6, 8, 8)", "(2, 7, 8, 8)"]),
+    ("channels, strides = (4, 6), (4, 8)", "channels, strides = (4, 6), (4, 16)", ["(2, 6, 8, 8)", "(2, 6, 4, 4)"]),
+    ("channels, strides = (4, 6), (4, 8)", "channels, strides = (4,), (4,)", ["[(2, 4, 16, 16)]"]),
+    ("channels, strides = (4, 6), (4, 8)", "channels, strides = (4, 6), (4,)", ["2 channels and 1 strides"]),
+    ("mean, std = (0.5, 0.5, 0.5)", "mean, std = 0.5", ["mean 0.5", "three numbers"]),
+    ("return [first, self.second(first)]", "return first", ["answers two photos with Tensor"]),
+    ("return [first, self.second(first)]", "return [first[:, :1], self.second(first)]", ["(2, 1, 16, 16)"]),
+    ("return [first, self.second(first)]", "raise KeyError('lost')", ["fails on photos of 64 px", "lost"]),
+], ids=["channels", "strides", "maps", "lengths", "mean", "tensor", "broadcast", "raises"])
+def test_a_network_that_breaks_its_promise_is_refused_before_it_is_used(promised, given, parts, tmp_path):
+    assert promised in TINY
+    with pytest.raises(DataError) as caught:
+        build_encoder(write_encoder(tmp_path, source=TINY.replace(promised, given)), 64)
+    assert_sentence(str(caught.value), "tiny.py", *parts)
+
+
+def test_the_random_control_forgets_what_batch_norm_has_counted(tmp_path):
+    source = TINY.replace("return Tiny()", "tiny = Tiny()\n    tiny.first[1].running_mean.fill_(5)\n    return tiny")
+    file = write_encoder(tmp_path, source=source)
+    learned, control = (build_encoder(spec, 64).trunk.network.first[1] for spec in (file, f"random:{file}"))
+    assert (learned.running_mean == 5).all() and (control.running_mean == 0).all()
+
+
 def test_maps_of_networks_with_channels_last_are_turned():
     encoder = build_encoder("random:timm:swin_tiny_patch4_window7_224", 224)
     maps = encoder(torch.rand(1, 3, 224, 224))
@@ -150,6 +174,11 @@ def test_a_wrong_file_is_refused_with_a_sentence(source, parts, tmp_path):
     with pytest.raises(DataError) as caught:
         build_encoder(spec, 64)
     assert_sentence(str(caught.value), "mine.py", *parts)
+
+
+def test_random_twice_is_refused():
+    with pytest.raises(UsageError, match="twice"):
+        build_encoder("random:random:petclip-mini", 64)
 
 
 @pytest.mark.parametrize(("spec", "parts"), [

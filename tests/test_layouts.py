@@ -143,3 +143,12 @@ def test_coursework_lists_a_name_that_has_only_one_of_its_two_files(tmp_path):
     (tmp_path / "TrainVal" / "color" / "pug_1.jpg").unlink()
     (tmp_path / "Test" / "label" / "Birman_3.png").unlink()
     assert sorted(s.name for s in read_layout(tmp_path).samples) == sorted([*TRAINVAL, *TEST])
+
+
+def test_coursework_photos_may_be_jpeg_or_png(tmp_path):
+    write_coursework(tmp_path)
+    color = tmp_path / "TrainVal" / "color"
+    (color / "pug_1.jpg").rename(color / "pug_1.jpeg")
+    (color / "pug_2.jpg").rename(color / "pug_2.PNG")
+    names = {sample.name: sample.image_path.name for sample in read_layout(tmp_path).samples}
+    assert names["pug_1"] == "pug_1.jpeg" and names["pug_2"] == "pug_2.PNG" and names["Birman_1"] == "Birman_1.jpg"

@@ -55,6 +55,14 @@ def test_validation_is_a_fifth_of_each_breed(breeds, synthetic_data):
     assert len(share) == 12 and share.between(0.15, 0.25).all()
 
 
+def test_breeds_of_one_or_two_photos_give_a_fifth_of_their_species(tmp_path):
+    names = [f"{letter}{n}_1" for letter in ("Mimi", "rex") for n in range(10)]
+    base = write_oxford(tmp_path, names, ("Mimi99_1",))
+    samples = list(read_layout(base).samples)
+    manifest = build_manifest(samples, random_thumbnails(len(samples), np.random.default_rng(3)))
+    assert manifest[manifest["part"] == "val"].groupby("species").size().to_dict() == {"cat": 2, "dog": 2}
+
+
 def test_validation_is_drawn_by_the_seed_alone(breeds):
     samples, thumbnails = breeds
     manifest = build_manifest(samples, thumbnails, seed=4)

@@ -211,6 +211,14 @@ def test_a_text_is_brought_to_its_class(texts, text, code):
     assert found == code and 0.5 < probability <= 1
 
 
+@pytest.mark.parametrize("text", ["pet", "Pets", "the animal"])
+def test_a_pet_of_no_species_is_refused_rather_than_taken_for_background(texts, text):
+    with pytest.raises(UsageError) as caught:
+        texts.name_class(text)
+    assert_sentence(str(caught.value), text, "say cat or dog")
+    assert texts.name_class("no pet")[0] == 0
+
+
 @pytest.mark.parametrize(("text", "parts"), [("dgo", ["dgo", "dog"]), ("", ["no word"]), ("begle", ["beagle"])])
 def test_an_unknown_word_names_near_ones(texts, text, parts):
     with pytest.raises(UsageError) as caught:

@@ -90,6 +90,8 @@ def decode(layout: Layout, sample: Sample) -> tuple[Decoded | None, list[Defect]
     if image is not None and mask is not None and image.shape[:2] != mask.shape:
         (h, w), (mh, mw) = image.shape[:2], mask.shape
         defects.append(Defect(sample.name, sample.mask_path, "error", f"mask is {mw} x {mh}, its photo {w} x {h}"))
+    if mask is not None and (problem := layout.contradiction(mask, sample)):
+        defects.append(Defect(sample.name, sample.mask_path, "error", problem))
     if image is None or mask is None or defects:
         return None, defects
     if (mask == BACKGROUND).all():

@@ -9,8 +9,10 @@ synthetic pets)::
 
 and *coursework*, as a university handed it to its students::
 
-    ROOT/{TrainVal,Test}/color/NAME.jpg
+    ROOT/{TrainVal,Test}/color/NAME.jpg                       (or .jpeg, .png)
     ROOT/{TrainVal,Test}/label/NAME.png                       colours of ``petseg_utils.classes.MASK_COLOURS``
+
+A photo's NAME is its breed and a number, ``Birman_12``; cats' begin with a capital letter.
 
 Source: Parkhi, Vedaldi, Zisserman, Jawahar, "Cats and Dogs", CVPR 2012.
 """
@@ -20,11 +22,12 @@ from pathlib import Path
 
 import numpy as np
 
-from petseg_utils.classes import BACKGROUND, BORDER, CAT, DOG, IGNORE
+from petseg_utils.classes import BACKGROUND, BORDER, CAT, DOG, IGNORE, SPECIES_NAMES
 from petseg_utils.data.colours import decode_colours
 from petseg_utils.errors import DataError
 
 _TRIMAP_VALUES = (1, 2, 3)
+_PHOTOS = (".jpg", ".jpeg", ".png")
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,20 @@ class Layout:
         return mask
 
 
+    def contradiction(self, mask: np.ndarray, sample: Sample) -> str:
+        """What a decoded mask, uint8 (H, W), says against the photo's species; empty if nothing.
+
+        Only colour masks name a species; a trimap's pet is whatever the list says.
+        """
+        cats, dogs = int((mask == CAT).sum()), int((mask == DOG).sum())
+        painted = CAT if cats > dogs else DOG
+        if cats == dogs or painted == sample.species:
+            return ""
+        return (f"mask is painted {SPECIES_NAMES[painted]}, but the photo's name begins with a "
+                f"{'capital' if sample.species == CAT else 'small'} letter, as those of "
+                f"{SPECIES_NAMES[sample.species]}s do")
+
+
 def read_layout(root: str | Path) -> Layout:
     """List the photos under ``root``, in either layout.
 
@@ -104,7 +121,8 @@ def _read_oxford(base: Path) -> tuple[Sample, ...]:
             if len(fields) != 4 or fields[2] not in ("1", "2"):
                 raise DataError(f"line {number} of {str(listing)!r} reads {line!r}: expected NAME CLASS-ID SPECIES "
                                 "BREED-ID with species 1 (cat) or 2 (dog)")
-            samples.append(_sample(fields[0], base / "images", base / "annotations" / "trimaps", int(fields[2]), split))
+            photo = base / "images" / f"{fields[0]}.jpg"
+            samples.append(_sample(fields[0], photo, base / "annotations" / "trimaps", int(fields[2]), split))
     if not samples:
         raise DataError(f"the lists in {str(base / 'annotations')!r} name no photo: fetch the data set again")
     return tuple(samples)
@@ -113,16 +131,18 @@ def _read_oxford(base: Path) -> tuple[Sample, ...]:
 def _read_coursework(root: Path) -> tuple[Sample, ...]:
     samples = []
     for folder, split in (("TrainVal", "trainval"), ("Test", "test")):
-        photos = {path.stem: path for path in (root / folder / "color").glob("*.jpg")}
+        color = root / folder / "color"
+        photos = {path.stem: path for path in sorted(color.glob("*")) if path.suffix.lower() in _PHOTOS}
         labels = {path.stem for path in (root / folder / "label").glob("*.png")}
         # A name with only one of its two files is kept: verification reports the missing one by its path.
         for name in sorted(photos.keys() | labels):
             species = CAT if name[:1].isupper() else DOG  # the data set's own rule: cat breeds are capitalised
-            samples.append(_sample(name, root / folder / "color", root / folder / "label", species, split))
+            photo = photos.get(name, color / f"{name}.jpg")
+            samples.append(_sample(name, photo, root / folder / "label", species, split))
     if not samples:
         raise DataError(f"{str(root)!r} holds no TrainVal/color/*.jpg and no Test/color/*.jpg: copy the photos there")
     return tuple(samples)
 
 
-def _sample(name: str, images: Path, masks: Path, species: int, split: str) -> Sample:
-    return Sample(name, images / f"{name}.jpg", masks / f"{name}.png", species, name.rsplit("_", 1)[0], split)
+def _sample(name: str, photo: Path, masks: Path, species: int, split: str) -> Sample:
+    return Sample(name, photo, masks / f"{name}.png", species, name.rsplit("_", 1)[0], split)

@@ -1,7 +1,8 @@
 """Which photo trains, which validates, which is only ever reported: the split manifest.
 
 The official test list is left alone. Validation is a fifth of the official trainval list, drawn breed by breed with
-a seed. Near-duplicate photos are kept on one side, or a model would be chosen on (or tested on) what it trained on.
+a seed (species by species where breeds have too few photos). Near-duplicate photos are kept on one side, or a model
+would be chosen on (or tested on) what it trained on.
 """
 
 import hashlib
@@ -41,9 +42,15 @@ def build_manifest(samples: list[Sample], thumbnails: np.ndarray, seed: int = 0)
     first = {g: i for i, g in reversed(list(enumerate(group)))}
     breeds = np.array([sample.breed for sample in samples])
     candidates = np.array([i for i in range(n) if part[i] == "train" and first[group[i]] == i], dtype=np.int64)
+    few: dict[int, list[int]] = {}  # of breeds too small to give one: a fifth of each species' together
     for breed in sorted(set(breeds[candidates])):
         own = rng.permutation(candidates[breeds[candidates] == breed])
         for i in own[: round(VAL_FRACTION * len(own))]:
+            part[group == group[i]] = "val"
+        if not round(VAL_FRACTION * len(own)):
+            few.setdefault(samples[own[0]].species, []).extend(own)
+    for _, pooled in sorted(few.items()):
+        for i in rng.permutation(pooled)[: round(VAL_FRACTION * len(pooled))]:
             part[group == group[i]] = "val"
 
     sizes = np.bincount(group)

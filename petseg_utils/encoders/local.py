@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,16 @@ from petseg_utils.errors import DataError
 _PROMISES = ("channels", "strides", "mean", "std")
 
 
-def file_trunk(path: Path, *, learned: bool) -> Trunk:
+def file_trunk(path: Path, image_size: int, *, learned: bool) -> Trunk:
     """The network of a file's ``build()``.
 
     Args:
         path: a Python file. It is run: only name files that you trust.
+        image_size: side of the square photos in pixels, to see whether the maps are as promised.
         learned: keep its weights; else draw every tensor of them anew, with its own mean and deviation.
 
     Raises:
-        DataError: there is no such file, it fails, or what it builds lacks something.
+        DataError: there is no such file, it fails, or what it builds lacks something or gives other maps than promised.
     """
     if not path.is_file():
         raise DataError(f"encoder file {str(path)!r} is not there: give the path of a Python file with a build()")
@@ -40,6 +42,8 @@ def file_trunk(path: Path, *, learned: bool) -> Trunk:
     missing = [name for name in _PROMISES if not hasattr(network, name)]
     if missing:
         raise DataError(f"the network of {str(path)!r} has no {missing[0]}: give it {', '.join(_PROMISES)}")
+    if (problem := _broken_promise(network, image_size)):
+        raise DataError(f"the network of {str(path)!r} {problem}: mend the file")
     if not learned:
         _forget(network)
     promised = {name: getattr(network, name) for name in _PROMISES}
@@ -48,8 +52,32 @@ def file_trunk(path: Path, *, learned: bool) -> Trunk:
 
 
 @torch.no_grad()
+def _broken_promise(network: Any, image_size: int) -> str:
+    """What is wrong with somebody's network, after asking it once; empty if nothing."""
+    for name, length in (("mean", 3), ("std", 3), ("channels", None), ("strides", None)):
+        values = getattr(network, name)
+        if not isinstance(values, Sequence) or len(values) != (length or len(values)) or not all(
+                isinstance(value, float | int) and (length or isinstance(value, int)) for value in values):
+            return f"has {name} {values!r}, expected {'three numbers' if length else 'a list of whole numbers'}"
+    if not len(network.channels) == len(network.strides) > 0:
+        return f"names {len(network.channels)} channels and {len(network.strides)} strides, expected one of each a map"
+    if not any(True for _ in network.parameters()):
+        return "has no weights"
+    try:
+        maps = network.eval()(torch.zeros(2, 3, image_size, image_size))
+    except Exception as error:
+        return f"fails on photos of {image_size} px ({type(error).__name__}: {error})"
+    shapes = [tuple(m.shape) for m in maps] if isinstance(maps, list | tuple) else type(maps).__name__
+    promised = [(2, channels, *2 * (image_size // stride,))
+                for channels, stride in zip(network.channels, network.strides, strict=True)]
+    return "" if shapes == promised else f"answers two photos with {shapes}, its channels and strides say {promised}"
+
+
+@torch.no_grad()
 def _forget(network: nn.Module) -> None:
     """Draw every weight anew: we do not know how somebody's network is initialised, but how large its weights are."""
     for parameter in network.parameters():
         if parameter.numel() > 1:
             parameter.copy_(parameter.mean() + parameter.std() * torch.randn_like(parameter))
+    for module in network.modules():
+        getattr(module, "reset_running_stats", lambda: None)()  # what a batch norm has counted was learned, too

@@ -52,13 +52,15 @@ def build_encoder(spec: str, image_size: int, *, keep: Sequence[int] | None = No
 
 def _build_trunk(spec: str, image_size: int) -> Trunk:
     inner = spec.removeprefix("random:")
+    if inner.startswith("random:"):
+        raise UsageError(f"encoder {spec!r} says random: twice: once is enough")
     learned = inner == spec
     with torch.random.fork_rng(devices=[]):  # building draws weights; the caller's numbers stay as they were
         torch.manual_seed(_RANDOM_SEED)
         if inner == PETCLIP_MINI:
             return petclip_trunk(learned=learned)
         if inner.endswith(".py"):
-            return file_trunk(Path(inner), learned=learned)
+            return file_trunk(Path(inner), image_size, learned=learned)
         source, colon, model = inner.rpartition(":")
         if not (source and colon and model):
             raise UsageError(f"encoder {spec!r} is no spec that we know: write {_FORMS}")

@@ -12,10 +12,10 @@ PROMPT_MINI = "prompt-mini"
 
 
 def find_checkpoint(name: str | Path) -> Path:
-    """The file of ``prompt-mini``; any other name is a file's own."""
+    """The file of ``prompt-mini``, of a run's folder its best checkpoint; any other name is a file's own."""
     if str(name) == PROMPT_MINI:
         return Path(str(files("petseg_utils") / "packaged" / f"{PROMPT_MINI}.safetensors"))
-    return Path(name)
+    return Path(name) / "best.safetensors" if Path(name).is_dir() else Path(name)
 
 
 def load_prompter(checkpoint: str | Path = PROMPT_MINI, device: str = "auto") -> Prompter:

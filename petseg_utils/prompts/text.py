@@ -7,10 +7,13 @@ from torch import Tensor
 
 from petseg_utils.classes import BACKGROUND, CAT, CLASS_NAMES, DOG, NUM_CLASSES
 from petseg_utils.encoders.language import build_language_model
+from petseg_utils.errors import UsageError
 from petseg_utils.petclip.breeds import LOOKS, WITHHELD
 from petseg_utils.petclip.captions import breed_prompts, species_prompts
 from petseg_utils.petclip.data import EMPTY_CAPTIONS
 from petseg_utils.petclip.shipped import PETCLIP_MINI
+
+_ANY_PET, _ARTICLES = {"pet", "pets", "animal", "animals"}, {"a", "an", "the", "my", "this"}
 
 
 class TextPrompts:
@@ -37,10 +40,14 @@ class TextPrompts:
         class. The names of the classes speak for themselves.
 
         Raises:
-            UsageError: the text has no word, or one that the text side has not learned; near ones are named.
+            UsageError: the text has no word, or one that the text side has not learned; near ones are named. Or it says
+                no more than "pet": what was learned of that word is that photos of background show none.
         """
         if text.strip().lower() in CLASS_NAMES:
             return CLASS_NAMES.index(text.strip().lower()), 1.0
+        if set(text.lower().split()) & _ANY_PET and set(text.lower().split()) <= _ANY_PET | _ARTICLES:
+            raise UsageError(f"the text {text!r} names no species: say cat or dog, or take the text away (then the pet "
+                             "is looked for)")
         agreement = self.embeddings @ self.language.embed_texts([[text]])[0]
         of_known = (self.language.scale * agreement).softmax(0).cpu()
         of_class = torch.zeros(NUM_CLASSES).index_add(0, self.codes, of_known)
