@@ -4,7 +4,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-.PHONY: study study-oxford report app test lint notebooks bench clean
+.PHONY: help study study-oxford report app test lint notebooks bench clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
 
 study: $(READY)  ## the whole study on the embedded synthetic pets (ARGS="--only 02" and the like are passed on)
 	$(BIN)/petseg study --profile quick $(ARGS)
@@ -35,7 +38,7 @@ bench: $(READY)  ## ratios, each side by side in one run (ARGS="step metric" for
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/bench.py $(ARGS)
 
-clean:
+clean:  ## remove the environment, caches and executed notebooks
 	rm -rf .venv cache executed
 
 $(READY): pyproject.toml constraints.txt
