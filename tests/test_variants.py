@@ -1,7 +1,9 @@
 """Which runs the notebooks train, and that an ablation changes one thing."""
 
 import dataclasses
+from pathlib import Path
 
+import papermill
 import pytest
 from making_encoders import write_encoder
 
@@ -25,6 +27,8 @@ from petseg_utils.variants import (
     unet_ablations,
     unet_specs,
 )
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
 
 @pytest.fixture(scope="module")
@@ -209,3 +213,22 @@ def test_three_prompt_models_and_in_the_large_profiles_one_that_goes_on_from_not
     study = studies(rows="main")
     assert large[extra].start == clip_specs(study)["petclip-mini, report"].run_name
     assert promptless_spec(study) == clip_specs(study)["petclip-mini, multi"]
+
+
+@pytest.mark.parametrize(("number", "specs_of"), [
+    ("02", unet_specs), ("03", lambda s: reconstruction_specs(s) | frozen_specs(s)),
+    ("04", lambda s: clip_specs(s) | unet_specs(s)), ("05", lambda s: prompt_specs(s) | {"04": promptless_spec(s)}),
+    ("06", main_specs),
+], ids=lambda part: part if isinstance(part, str) else "")
+def test_a_notebook_declares_every_setting_that_changes_its_runs(number, specs_of, studies):
+    """Else a study with that setting would train other runs in this notebook than in the others."""
+    (path,) = NOTEBOOKS.glob(f"{number}_*.ipynb")
+    declared = papermill.inspect_notebook(str(path))
+    plain = specs_of(studies())
+    changes = {"width": 8, "depth": 2, "epochs": 3, "batch_size": 4, "recipe": "paper", "learning_rate": 1e-2,
+               "seed": 1, "epochs_share": 0.5, "patch": 8, "vit_dim": 48, "vit_depth": 2,
+               "encoder": "random:petclip-mini", "encoder_size": 96, "decoder_epochs": 3, "prompt_epochs": 3,
+               "views": 3, "image_size": 96}
+    decisive = {name for name, value in changes.items() if specs_of(studies(**{name: value})) != plain}
+    assert decisive <= {name.lower() for name in declared}, path.name
+    assert {"seed", "batch_size", "image_size"} <= decisive
