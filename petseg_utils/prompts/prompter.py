@@ -213,8 +213,12 @@ class PromptlessPrompter(Prompter):
             codes = self._unprompted.argmax(0).cpu().numpy()
             same = (codes == codes[row, column]).astype(np.uint8)
             _, parts = cv2.connectedComponents(same, connectivity=8)
-            of_class = self._unprompted[int(codes[row, column])]
-            self._memory[row, column] = of_class * torch.tensor(parts == parts[row, column]).to(of_class)
+            code = int(codes[row, column])
+            of_class = self._unprompted[code]
+            rival = torch.cat([self._unprompted[:code], self._unprompted[code + 1:]]).amax(0)
+            # Beside its strongest rival: all of the part lies above one half, also where two species share a pet.
+            inside = of_class / (of_class + rival)
+            self._memory[row, column] = inside * torch.tensor(parts == parts[row, column]).to(inside)
         return self._memory[row, column]
 
 
