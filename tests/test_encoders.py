@@ -24,8 +24,9 @@ def spec(request, tmp_path):
     return request.param.replace("file", write_encoder(tmp_path))
 
 
-def test_maps_are_as_promised_and_nothing_moves(spec):
+def test_maps_are_as_promised_and_nothing_moves(spec, caplog):
     encoder = build_encoder(spec, 96)
+    assert caplog.text == ""
     before = hash_weights(encoder.trunk.network)
     assert before == encoder.weights_hash and len(before) == 16
     torch.nn.Sequential(encoder).train()  # as a careless loop would

@@ -16,14 +16,24 @@ def hub() -> Iterator[None]:
 
     Unasked they try ten times, for a minute, with sixty lines of warnings, before they say that there is no network.
     """
-    offline, quiet = constants.HF_HUB_OFFLINE, logging.root.manager.disable
+    offline = constants.HF_HUB_OFFLINE
     constants.HF_HUB_OFFLINE = offline or not _reachable()
+    try:
+        with nothing_logged():
+            yield
+    finally:
+        constants.HF_HUB_OFFLINE = offline
+
+
+@contextmanager
+def nothing_logged() -> Iterator[None]:
+    """Within the block no library logs anything."""
+    before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
         yield
     finally:
-        constants.HF_HUB_OFFLINE = offline
-        logging.disable(quiet)
+        logging.disable(before)
 
 
 def _reachable() -> bool:

@@ -10,7 +10,7 @@ import torch
 from open_clip.factory import load_state_dict
 from torch import Tensor, nn
 
-from petseg_utils.encoders.fetching import hub
+from petseg_utils.encoders.fetching import hub, nothing_logged
 from petseg_utils.encoders.trunk import Trunk
 from petseg_utils.errors import DataError, UsageError
 
@@ -65,8 +65,8 @@ def _maps(visual: Any, images: Tensor, indices: list[int] | None) -> list[Tensor
 
 
 def _create(model: str, image_size: int, **options: Any) -> nn.Module:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a model without weights: we load them, or the control wants none
+    with warnings.catch_warnings(), nothing_logged():  # of a model without weights: we load them, or want none
+        warnings.simplefilter("ignore")
         return open_clip.create_model(model, force_image_size=image_size, **options)
 
 
