@@ -19,8 +19,8 @@ def write_small_copy(root: str | Path, target: Path, size: int) -> int:
     """Squeeze a data set's photos and trimaps to squares and write them in the Oxford layout.
 
     As the copy that the committed results were measured on: photos bilinearly from four pixels each, without smoothing
-    (so that fine texture aliases), trimaps by nearest pixel, JPEG of quality 92. That copy went through another
-    library's decoder, so single grey levels differ.
+    (so that fine texture aliases), trimaps by nearest pixel, JPEG of quality 92. That copy went through other
+    libraries: on 120 photos that we have both ways all masks agree, and photos differ by 2.4 grey levels on average.
 
     Args:
         root: folder of the Oxford layout.
