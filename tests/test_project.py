@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from petseg_utils.comparison.image_counts import packaged_counts
+from petseg_utils.comparison.main_table import headline
 from petseg_utils.metrics import Predicted, protocol_rows, reduce_scores
 from petseg_utils.results import packaged_table
 from petseg_utils.robustness import robustness_photos
@@ -53,7 +54,8 @@ def test_ranges_admit_the_pins():
 
 def test_packaged_tables_are_those_of_the_measured_study():
     for name in ("metrics.csv", "groups.csv", "runs.csv", "recipe_trials.csv", "petclip.csv", "counts.npz",
-                 "protocols.csv", "challenges.csv", "costs.csv", "repeats.csv", "published.csv"):
+                 "protocols.csv", "challenges.csv", "costs.csv", "repeats.csv", "published.csv",
+                 "seeds.csv"):
         packaged, measured = ROOT / "petseg_utils" / "packaged" / name, ROOT / "results" / "oxford-128" / name
         assert packaged.read_bytes() == measured.read_bytes(), f"copy {measured} to {packaged}"
 
@@ -69,6 +71,12 @@ def test_packaged_counts_are_those_of_the_packaged_scores():
         for border in ("ignore", "background", "pet"):
             score = reduce_scores(counts.confusions(row, border), "iou", "dataset")["mean"]
             assert score == pytest.approx(scores[(*row, border)], abs=6e-7), (row, border)
+
+
+def test_packaged_seeds_begin_with_the_packaged_scores():
+    seeds = packaged_table("seeds")
+    first = seeds[seeds["seed"] == 0].merge(headline(packaged_table("metrics")), on=["notebook", "variant", "value"])
+    assert len(first) == seeds.groupby(["notebook", "variant"]).ngroups and not seeds["value"].duplicated().any()
 
 
 def test_packaged_protocols_begin_with_the_packaged_scores():
