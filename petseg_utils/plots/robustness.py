@@ -73,13 +73,13 @@ def plot_retained(metrics: pd.DataFrame) -> Figure:
     table = rows.pivot(index="variant", columns="perturbation", values="value")[kinds]
     table = table.sort_values(ALL_KINDS, ascending=False)
     clean = select(metrics, metric="iou", class_="mean", perturbation=CLEAN).set_index("variant")["value"]
-    figure, axes = plt.subplots(figsize=(12.5, 1.6 + 0.34 * len(table)))
+    figure, axes = plt.subplots(figsize=(11.5, 1.6 + 0.3 * len(table)))
     least, most = min(0.5, table.min().min()), max(1, table.max().max())
     sns.heatmap(table, annot=True, fmt=".2f", cmap="cividis", vmin=least, vmax=most, ax=axes,
                 annot_kws={"fontsize": 9}, cbar_kws={"label": "share of the clean mIoU"}, linewidths=0.5)
     axes.set_yticklabels([f"{variant} ({clean[variant]:.3f})" for variant in table.index], rotation=0)
     axes.set(xlabel="", ylabel="")
-    axes.set_xticks(axes.get_xticks(), [textwrap.fill(kind, 10) for kind in kinds], rotation=0, fontsize=8)
+    axes.set_xticks(axes.get_xticks(), [textwrap.fill(kind, 10) for kind in kinds], rotation=0, fontsize=7)
     return figure
 
 
