@@ -149,8 +149,9 @@ class Study:
             return
         names = self.native_data.names[self.native_data.indices("test")]
         if not run.has_statistics(NATIVE, names):
-            p = choose_precision(self.settings.device)
-            run.write_statistics(NATIVE, evaluate(p.model(run.load_model()), self.native_data, "test", p))
+            precision = choose_precision(self.settings.device)
+            run.write_statistics(NATIVE, evaluate(precision.model(run.load_model()), self.native_data, "test",
+                                                  precision))
         if run.spec.task == "prompt" and not run.has_prompt_scores(NATIVE, names):
             run.write_prompt_scores(NATIVE, self._prompt_scores(run, self.native_data))
 

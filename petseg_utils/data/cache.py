@@ -17,7 +17,7 @@ from petseg_utils.data.layouts import Layout, Sample, read_layout
 from petseg_utils.data.manifest import build_manifest, fingerprint
 from petseg_utils.errors import DataError, UsageError
 
-_FORMAT = 1  # raise it when what a cache folder holds changes
+_FORMAT = 2  # raise it when what a cache folder holds changes
 Progress = Callable[[Iterable, str], Iterable]
 
 

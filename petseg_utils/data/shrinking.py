@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import cv2
-import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
 from petseg_utils.atomic import replacing_folder
-from petseg_utils.data.decode import BAD_PICTURE, read_mask_file, read_photo
+from petseg_utils.data.decode import BAD_PICTURE, read_mask_file, read_photo, squeeze_mask
 from petseg_utils.data.layouts import read_layout
 from petseg_utils.errors import DataError, UsageError
 
@@ -52,12 +51,8 @@ def write_small_copy(root: str | Path, target: Path, size: int) -> int:
                                 "again") from None
             small = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
             Image.fromarray(small).save(new / "images" / f"{sample.name}.jpg", quality=JPEG_QUALITY, subsampling=0)
-            Image.fromarray(_nearest(trimap, size)).save(trimaps / f"{sample.name}.png")
+            Image.fromarray(squeeze_mask(trimap, size)).save(trimaps / f"{sample.name}.png")
         for split in ("trainval", "test"):
             lines = (layout.root / "annotations" / f"{split}.txt").read_bytes()
             (new / "annotations" / f"{split}.txt").write_bytes(lines)
     return len(layout.samples)
-
-
-def _nearest(trimap: np.ndarray, size: int) -> np.ndarray:
-    return cv2.resize(trimap, (size, size), interpolation=cv2.INTER_NEAREST_EXACT)
