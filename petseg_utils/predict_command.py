@@ -28,9 +28,6 @@ def predict(checkpoint: str, photos: tuple[Path, ...], inside: tuple[str, ...], 
     points = [_point(pair) for pair in (*inside, *outside)]
     labels = [1] * len(inside) + [0] * len(outside)
     prompted = bool(points) or text is not None
-    if any(folder.resolve() == output.resolve() for folder in photos):
-        raise UsageError(f"output folder {str(output)!r} is where the photos are, and the next call would take masks "
-                         "for photos: give another folder")
     from petseg_utils.precision import choose_precision
     from petseg_utils.prediction import Prediction, find_photos, predict_files, predict_photo, predict_region
     from petseg_utils.prompts.prompter import build_prompter
@@ -38,10 +35,13 @@ def predict(checkpoint: str, photos: tuple[Path, ...], inside: tuple[str, ...], 
     from petseg_utils.prompts.text import build_texts
     from petseg_utils.training.checkpoint import load_model, read_spec
 
+    found = find_photos(photos)
+    if any(path.resolve().parent == output.resolve() for path in found):
+        raise UsageError(f"output folder {str(output)!r} is where photos are: their masks could take the place of "
+                         "photos, and the next call would take masks for photos: give another folder")
     texts = None if text is None else build_texts()
     if texts is not None and text is not None:
         code, _ = texts.name_class(text)  # an unknown word is refused once, not for every photo
-    found = find_photos(photos)
     path = find_checkpoint(checkpoint)
     image_size, precision = read_spec(path).image_size, choose_precision()
     model = precision.model(load_model(path))

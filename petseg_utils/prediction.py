@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import nn
 from tqdm import tqdm
 
@@ -23,6 +23,12 @@ from petseg_utils.precision import Precision
 from petseg_utils.prompts.selection import Selection
 
 APPLE_SUFFIXES = (".heic", ".heif")
+_TABLE = "predictions.csv"
+_TURNS = {  # how to undo each value of EXIF's Orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", *APPLE_SUFFIXES)
 
 
@@ -70,7 +76,8 @@ def predict_region(selection: Selection) -> Prediction:
 
 
 def find_photos(paths: Iterable[Path]) -> list[Path]:
-    """Files as they are, folders replaced by the photos in them (by suffix, sorted).
+    """Files as they are, each once, folders replaced by the photos in them (by suffix, sorted; not those of folders
+    in them, and no hidden ones).
 
     Raises:
         DataError: a path does not exist, or a folder holds no photo.
@@ -79,7 +86,8 @@ def find_photos(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            photos = sorted(p for p in path.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES)
+            photos = sorted(p for p in path.iterdir()
+                            if p.suffix.lower() in PHOTO_SUFFIXES and p.is_file() and not p.name.startswith("."))
             if not photos:
                 raise DataError(f"folder {str(path)!r} holds no photo: put {', '.join(PHOTO_SUFFIXES)} files there")
             found += photos
@@ -87,10 +95,12 @@ def find_photos(paths: Iterable[Path]) -> list[Path]:
             found.append(path)
         else:
             raise DataError(f"photo {str(path)!r} does not exist: give a file or a folder of photos")
+    found = list({path.resolve(): path for path in reversed(found)}.values())[::-1]
     by_stem: dict[str, Path] = {}
     for path in found:
-        if by_stem.setdefault(path.stem, path) is not path:
-            raise UsageError(f"photos {str(by_stem[path.stem])!r} and {str(path)!r} would write the same files: rename "
+        stem = path.stem.casefold()  # on some systems Rex.png and rex.png are one file
+        if by_stem.setdefault(stem, path) is not path:
+            raise UsageError(f"photos {str(by_stem[stem])!r} and {str(path)!r} would write the same files: rename "
                              "one, or predict them into different folders")
     return found
 
@@ -112,7 +122,7 @@ def decode_photo(source: Path | io.BytesIO, name: str) -> np.ndarray:
         raise DataError(f"photo {name!r} is in Apple's HEIC format, which cannot be read here: export it as JPEG")
     try:
         with Image.open(source) as picture:
-            upright = ImageOps.exif_transpose(picture)
+            upright = _turn_upright(picture)
             if upright.mode.startswith("I") or upright.mode == "F":
                 return _from_deep_grey(np.asarray(upright))
             if upright.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in upright.info:
@@ -125,9 +135,21 @@ def decode_photo(source: Path | io.BytesIO, name: str) -> np.ndarray:
         raise DataError(f"photo {name!r} cannot be read ({reason}): give a JPEG or PNG file") from None
 
 
+def _turn_upright(picture: Image.Image) -> Image.Image:
+    """The picture as its EXIF says that it stands; as it lies where that cannot be read. (Pillow's own function also
+    writes the rest of the EXIF anew, and stumbles over a single odd entry.)"""
+    try:
+        turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # whatever a damaged block makes its reader raise
+        turn = None
+    return picture if turn is None else picture.transpose(turn)
+
+
 def _from_deep_grey(values: np.ndarray) -> np.ndarray:
-    """Grey of more than 8 bits (H, W) as uint8 (H, W, 3): 65535 is white, as in a 16-bit PNG (Pillow cuts at 255)."""
-    high = 65535 if values.max(initial=0) > 255 else 255
+    """Grey of more than 8 bits (H, W) as uint8 (H, W, 3): 65535 is white, as in a 16-bit PNG (Pillow cuts at 255), or
+    255, or for floats 1, where nothing is brighter."""
+    top = values.max(initial=0)
+    high = 65535 if top > 255 else 1 if values.dtype.kind == "f" and top <= 1 else 255
     grey = np.rint(np.clip(values.astype(np.float64), 0, high) / high * 255).astype(np.uint8)
     return np.repeat(grey[:, :, None], 3, axis=2)
 
@@ -143,9 +165,22 @@ def predict_files(segment: Callable[[np.ndarray], Prediction], photos: Sequence[
 
     Returns:
         The table, one row a photo, which is also written as ``predictions.csv``; and for every photo that could not be
-        read, or where a click lies outside, why. The others are not stopped by it.
+        read, where a click lies outside, or whose pictures could not be written, why. The others are not stopped by it.
     """
-    rows, refused = [], []
+    rows: list[dict[str, Any]] = []
+    refused: list[PetsegError] = []
+    (folder / _TABLE).unlink(missing_ok=True)  # of an earlier call: it would pass for this one's
+    try:
+        _predict_each(segment, photos, folder, rows, refused)
+    finally:  # also when somebody stops it half-way
+        table = pd.DataFrame(rows)
+        if rows:
+            write_text(folder / _TABLE, table.to_csv(index=False, lineterminator="\n"))
+    return table, refused
+
+
+def _predict_each(segment: Callable[[np.ndarray], Prediction], photos: Sequence[Path], folder: Path,
+                  rows: list[dict[str, Any]], refused: list[PetsegError]) -> None:
     for path in tqdm(photos, desc="photos", unit="photo", mininterval=1, disable=len(photos) == 1):
         try:
             image = open_photo(path)
@@ -153,11 +188,16 @@ def predict_files(segment: Callable[[np.ndarray], Prediction], photos: Sequence[
         except PetsegError as error:
             refused.append(error if str(path) in str(error) else type(error)(f"{path}: {error}"))
             continue
-        rows.append({"photo": str(path)} | write_prediction(folder, path.stem, image, prediction))
-    table = pd.DataFrame(rows)
-    if rows:
-        write_text(folder / "predictions.csv", table.to_csv(index=False, lineterminator="\n"))
-    return table, refused
+        try:
+            rows.append({"photo": printable(path)} | write_prediction(folder, path.stem, image, prediction))
+        except OSError as error:
+            refused.append(DataError(f"{printable(path)}: its pictures cannot be written to {str(folder)!r} "
+                                     f"({error.strerror}): make room there, or give the photo a shorter name"))
+
+
+def printable(path: Path) -> str:
+    """A path as text that any file and any terminal takes: what is no UTF-8 in its name becomes a question mark."""
+    return str(path).encode("utf-8", "replace").decode("utf-8")
 
 
 def write_prediction(folder: Path, stem: str, image: np.ndarray, prediction: Prediction) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from making_runs import FLOAT32, assert_sentence, train_tiny
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import nn
 
 from petseg_utils.classes import MASK_COLOURS
@@ -17,6 +17,7 @@ from petseg_utils.prediction import (
     Prediction,
     find_photos,
     open_photo,
+    predict_files,
     predict_photo,
     predict_region,
     write_prediction,
@@ -72,12 +73,21 @@ def test_folders_are_replaced_by_their_photos(tmp_path):
     assert [p.name for p in find_photos([tmp_path])] == ["a.PNG", "b.jpg"]
 
 
-def test_photos_that_would_write_the_same_files_are_refused(tmp_path):
-    for name in ("a.jpg", "a.png"):
+def test_what_is_no_photo_of_the_folders_own_is_left_where_it_is(tmp_path):
+    (tmp_path / "album.jpg").mkdir()
+    for name in ("b.jpg", "._b.jpg"):
+        (tmp_path / name).touch()
+    assert find_photos([tmp_path]) == [tmp_path / "b.jpg"]
+    assert find_photos([tmp_path, tmp_path / "b.jpg"]) == [tmp_path / "b.jpg"], "named twice, it is one photo"
+
+
+@pytest.mark.parametrize("other", ["a.png", "A.jpeg"])
+def test_photos_that_would_write_the_same_files_are_refused(other, tmp_path):
+    for name in ("a.jpg", other):
         (tmp_path / name).touch()
     with pytest.raises(UsageError) as error:
         find_photos([tmp_path])
-    assert_sentence(str(error.value), "a.jpg", "a.png")
+    assert_sentence(str(error.value), "a.jpg", other)
 
 
 def test_missing_empty_and_broken_are_refused_in_a_sentence(tmp_path):
@@ -105,11 +115,25 @@ def test_command_writes_three_pictures_and_a_row_for_each_photo(synthetic_data, 
     assert refused.exit_code == 1 and "Traceback" not in refused.output
 
 
-def test_phone_photos_are_turned_upright(tmp_path, image):
+@pytest.mark.parametrize("orientation", range(10))
+def test_phone_photos_are_turned_upright(orientation, tmp_path, image):
     exif = Image.Exif()
-    exif[0x0112] = 6  # stored lying on its side; turn by 90 degrees clockwise to see it
+    exif[0x0112] = orientation  # 6: stored lying on its side; 0 and 9 mean nothing
     Image.fromarray(image).save(tmp_path / "phone.png", exif=exif)
+    with Image.open(tmp_path / "phone.png") as picture:
+        upright = np.asarray(ImageOps.exif_transpose(picture))
+    assert np.array_equal(open_photo(tmp_path / "phone.png"), upright)
+    assert (upright.shape == image.shape) == (orientation not in (5, 6, 7, 8))
+
+
+def test_an_odd_entry_beside_the_orientation_stops_nothing(tmp_path, image, monkeypatch):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(image).save(tmp_path / "phone.png", exif=exif)
+    monkeypatch.setattr(Image.Exif, "tobytes", lambda *_: "fill" + 1)  # what writes the entries anew stumbles
     assert np.array_equal(open_photo(tmp_path / "phone.png"), np.rot90(image, -1))
+    monkeypatch.setattr(Image.Exif, "get", lambda *_: 1 / 0)
+    assert np.array_equal(open_photo(tmp_path / "phone.png"), image), "unreadable: as it lies"
 
 
 def saved(path, array, mode=None, **options):
@@ -123,6 +147,8 @@ def test_every_kind_of_file_becomes_rgb(tmp_path, image):
     assert np.array_equal(open_photo(saved(tmp_path / "grey.png", grey)), as_rgb)
     deep = grey.astype(np.uint16) * 257
     assert np.array_equal(open_photo(saved(tmp_path / "deep.png", deep)), as_rgb), "16 bits, not cut at 255"
+    floats = saved(tmp_path / "float.tiff", (grey / 255).astype(np.float32))
+    assert np.array_equal(open_photo(floats), as_rgb), "floats from 0 to 1"
     palette = Image.fromarray(image).quantize(16)
     palette.save(tmp_path / "palette.png")
     assert np.array_equal(open_photo(tmp_path / "palette.png"), np.asarray(palette.convert("RGB")))
@@ -212,6 +238,42 @@ def test_prompts_on_the_command_line(prompt, prompted, tmp_path, image):
     assert result.exit_code == 0, result.output
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "rex-mask.png", "rex-overlay.png", "rex-cutout.png", "predictions.csv"}
+
+
+def test_photos_are_not_overwritten(prompted, tmp_path, image):
+    photo = saved(tmp_path / "rex.png", image)
+    for output in (tmp_path, tmp_path / "missing" / ".."):
+        result = CliRunner().invoke(main, ["predict", str(prompted.best), str(photo), "-o", str(output)])
+        assert result.exit_code == 2 and "where photos are" in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["rex.png"]
+
+
+def test_what_was_written_before_a_stop_is_in_the_table_and_an_old_table_is_not(tmp_path, image):
+    photos = [saved(tmp_path / f"{name}.png", image) for name in ("one", "two")]
+    out = tmp_path / "out"
+    half = Prediction(np.zeros(image.shape[:2], np.uint8), np.full((3, *image.shape[:2]), 1 / 3, np.float32))
+    asked = []
+
+    def stopped(_):
+        asked.append(1)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return half
+
+    with pytest.raises(KeyboardInterrupt):
+        predict_files(stopped, photos, out)
+    assert len(pd.read_csv(out / "predictions.csv")) == 1
+    (tmp_path / "three.png").write_bytes(b"no photo")
+    table, refused = predict_files(lambda _: half, [tmp_path / "three.png"], out)
+    assert not len(table) and len(refused) == 1 and not (out / "predictions.csv").exists()
+
+
+def test_pictures_that_cannot_be_written_are_told_and_the_rest_goes_on(tmp_path, image):
+    photos = [saved(tmp_path / f"{name}.png", image) for name in ("n" * 240, "two")]
+    half = Prediction(np.zeros(image.shape[:2], np.uint8), np.full((3, *image.shape[:2]), 1 / 3, np.float32))
+    table, refused = predict_files(lambda _: half, photos, tmp_path / "out")
+    assert len(table) == 1 and table["photo"][0].endswith("two.png")
+    assert_sentence(str(refused[0]), "n" * 240, "shorter name")
 
 
 @pytest.mark.parametrize(("prompt", "status", "parts"), [

@@ -55,6 +55,32 @@ def test_clicks_select_and_undo_goes_back_step_by_step(session):
     assert session.now.selection is None
 
 
+def test_the_same_click_twice_says_nothing_new(session):
+    session.click(400, 400)
+    before = session.now
+    session.click(400, 400)
+    assert session.now is before
+    session.click(400, 400, inside=False)
+    assert len(session.now.clicks) == 2
+
+
+def test_only_the_present_step_holds_pictures(session):
+    for x in (300, 400, 500):
+        session.click(x, 400)
+    assert [step.selection is None for step in session._steps] == [True, True, True, False]
+    session.undo()
+    assert session.now.selection is not None and session.now.clicks[-1].x == 400
+
+
+def test_who_shares_a_prompter_does_not_share_its_photo():
+    prompter = DiscPrompter()
+    one, other = ClickSession(prompter, grey_photo()), ClickSession(prompter, grey_photo()[:300, :200])
+    prompter.set_image(np.zeros((50, 60, 3), np.uint8))
+    one.click(1500, 700)
+    other.click(150, 250)
+    assert (one.now.selection.mask.shape, other.now.selection.mask.shape) == (SIZE, (300, 200))
+
+
 def test_a_refused_prompt_changes_nothing(session):
     session.click(400, 400)
     before = session.now
@@ -159,10 +185,16 @@ def test_buttons_do_what_their_names_say(app):
 def test_canvas_messages_prompt(monkeypatch):
     app, sent = make_app(), []
     monkeypatch.setattr(app.canvas, "send", lambda *message: sent.append(message))
-    app.canvas._receive(None, {"kind": "click", "x": 256, "y": 256, "shift": True}, [])
+    serial = app.canvas.serial
+    app.canvas._receive(None, {"kind": "click", "x": 256, "y": 256, "shift": True, "serial": serial}, [])
     assert app.clicks == ((400.0, 400.0, False),) and app.canvas.clicks == [[256.0, 256.0, False]]
-    app.canvas._receive(None, {"kind": "undo"}, [])
+    app.canvas._receive(None, {"kind": "undo", "serial": serial}, [])
     assert app.clicks == ()
+    app.canvas._receive(None, {"kind": "click", "x": 1024.0001, "y": 512.0001, "shift": False, "serial": serial}, [])
+    assert app.clicks == ((1600.0, 800.0, True),), "rounding at the edge puts no click outside"
+    app.open_photo(grey_photo())
+    app.canvas._receive(None, {"kind": "click", "x": 256, "y": 256, "shift": False, "serial": serial}, [])
+    assert app.clicks == (), "it was made on the photo before"
     app.click(400, 400)
     app.controls.save_mask.click()
     ((message, (content,)),) = sent

@@ -14,8 +14,8 @@ _tokenizer = SimpleTokenizer(context_length=CONTEXT_LENGTH)
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text, in small letters."""
-    return re.findall(r"[a-z]+(?:[-'][a-z]+)*", text.lower())
+    """The words of a text, in small letters, of whatever alphabet."""
+    return re.findall(r"[^\W\d_]+(?:[-'][^\W\d_]+)*", text.lower())
 
 
 def tokenize(texts: list[str]) -> Tensor:

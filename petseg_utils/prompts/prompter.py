@@ -96,7 +96,7 @@ class Prompter:
                 raise UsageError(f"the text {text!r} cannot be understood: this prompter was built without texts")
             base = self._unprompted[self.texts.name_class(text)[0]]
         if not clicks:
-            region = base if base is not None else 1 - self._unprompted[BACKGROUND]
+            region = base if base is not None else self._pet()
             answer = _Answer(as_logits(region), self._unprompted)
         else:
             answer = self._ask(clicks, base)
@@ -110,9 +110,15 @@ class Prompter:
         region = resize_logits(answer.region[None].float(), self._size)[0].sigmoid().cpu().numpy()
         return Selection(region > 0.5, region, label, score, parts)
 
+    def _pet(self) -> Tensor:
+        return 1 - self._unprompted[BACKGROUND]
+
     def _clicks(self, points: Any, labels: Any) -> list[Click]:
         assert self._size is not None
-        where, signs = np.asarray(points, float).reshape(-1, 2), np.asarray(labels).reshape(-1)
+        where, signs = np.asarray(points, float), np.asarray(labels).reshape(-1)
+        if where.size and (where.ndim != 2 or where.shape[1] != 2):
+            raise UsageError(f"points have the shape {where.shape}: give one pair (x, y) for each click")
+        where = where.reshape(-1, 2)
         if len(where) != len(signs):
             raise UsageError(f"{len(where)} points and {len(signs)} labels were given: give one label for each point")
         if not np.isin(signs, (0, 1)).all():
@@ -161,8 +167,10 @@ class DialoguePrompter(_ModelPrompter):
         if key not in self._memory:
             if len(clicks) > 1:
                 previous = self._ask(clicks[:-1], base).region.sigmoid()
-            else:
-                previous = torch.zeros_like(self._unprompted[0]) if base is None else base
+            elif base is not None:
+                previous = base
+            else:  # who begins by clicking something out carves it from the pet
+                previous = torch.zeros_like(self._unprompted[0]) if clicks[0].positive else self._pet()
             self._memory[key] = self._answer(clicks, previous)
         return self._memory[key]
 
@@ -180,7 +188,7 @@ class OneClickPrompter(_ModelPrompter):
             regions[click.positive].append(self._memory[place].region.sigmoid())
             classes.append(self._memory[place].classes)
         if base is None and not regions[True]:
-            base = 1 - self._unprompted[BACKGROUND]
+            base = self._pet()
         return _Answer(as_logits(compose(regions[True], regions[False], base)), torch.stack(classes).mean(0))
 
 
@@ -197,14 +205,13 @@ class PromptlessPrompter(Prompter):
         return self.model.decode(maps, images) if maps else self.model(images)
 
     def _ask(self, clicks: list[Click], base: Tensor | None) -> _Answer:
-        pet = 1 - self._unprompted[BACKGROUND]
         if not self.components:
-            return _Answer(as_logits(pet), self._unprompted)
+            return _Answer(as_logits(self._pet()), self._unprompted)
         regions: dict[bool, list[Tensor]] = {True: [], False: []}
         for click in clicks:
             regions[click.positive].append(self._component(click))
         if base is None and not regions[True]:
-            base = pet
+            base = self._pet()
         return _Answer(as_logits(compose(regions[True], regions[False], base)), self._unprompted)
 
     def _component(self, click: Click) -> Tensor:

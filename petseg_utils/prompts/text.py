@@ -1,5 +1,6 @@
 """Texts as prompts: which class do the words speak of?"""
 
+import re
 from typing import Any
 
 import torch
@@ -12,8 +13,10 @@ from petseg_utils.petclip.breeds import LOOKS, WITHHELD
 from petseg_utils.petclip.captions import breed_prompts, species_prompts
 from petseg_utils.petclip.data import EMPTY_CAPTIONS
 from petseg_utils.petclip.shipped import PETCLIP_MINI
+from petseg_utils.petclip.vocabulary import words_of
 
-_ANY_PET, _ARTICLES = {"pet", "pets", "animal", "animals"}, {"a", "an", "the", "my", "this"}
+_ANY_PET, _NONE = {"pet", "animal"}, {"no", "without"}
+_ARTICLES = {"a", "an", "the", "of", "with", "in", "on", "and"}
 
 
 class TextPrompts:
@@ -31,6 +34,7 @@ class TextPrompts:
         # In the data set, the breeds of cats are written with a capital letter.
         known += [(CAT if breed[0].isupper() else DOG, breed_prompts(breed, "cat" if breed[0].isupper() else "dog"))
                   for breed in LOOKS if breed not in WITHHELD]
+        self.species_words = {word for breed in LOOKS for word in words_of(breed.replace("_", " "))} | {"cat", "dog"}
         self.codes = torch.tensor([code for code, _ in known])
         self.embeddings: Tensor = language.embed_texts([sentences for _, sentences in known])
 
@@ -40,19 +44,33 @@ class TextPrompts:
         class. The names of the classes speak for themselves.
 
         Raises:
-            UsageError: the text has no word, or one that the text side has not learned; near ones are named. Or it says
-                no more than "pet": what was learned of that word is that photos of background show none.
+            UsageError: the text has no word, or one that the text side has not learned; near ones are named. Or it
+                speaks of a pet and of no species: what was learned of that word is that photos of background show none.
         """
         if text.strip().lower() in CLASS_NAMES:
             return CLASS_NAMES.index(text.strip().lower()), 1.0
-        if set(text.lower().split()) & _ANY_PET and set(text.lower().split()) <= _ANY_PET | _ARTICLES:
-            raise UsageError(f"the text {text!r} names no species: say cat or dog, or take the text away (then the pet "
-                             "is looked for)")
-        agreement = self.embeddings @ self.language.embed_texts([[text]])[0]
+        said = self._in_singular(text)
+        words = set(words_of(said))
+        if words and words <= _ARTICLES:
+            raise UsageError(f"the text {text!r} names nothing: say cat, dog, background or a breed")
+        if words & _ANY_PET and not words & _NONE:
+            if not words & self.species_words:
+                raise UsageError(f"the text {text!r} names no species: say cat or dog, or take the text away (then the "
+                                 "pet is looked for)")
+            said = re.sub(rf"\b({'|'.join(sorted(_ANY_PET))})\b", "", said.lower())  # a pet dog is a dog
+        agreement = self.embeddings @ self.language.embed_texts([[said]])[0]
         of_known = (self.language.scale * agreement).softmax(0).cpu()
         of_class = torch.zeros(NUM_CLASSES).index_add(0, self.codes, of_known)
         code = int(of_class.argmax())
         return code, float(of_class[code])
+
+    def _in_singular(self, text: str) -> str:
+        """The text, its words in s that were not learned without it if that was."""
+        known = (getattr(self.language, "words", None) or frozenset()) | _ANY_PET
+        for word in words_of(text):
+            if word not in known and word.removesuffix("s") in known:
+                text = re.sub(rf"\b{re.escape(word)}\b", word.removesuffix("s"), text.lower())
+        return text
 
 
 def build_texts() -> TextPrompts:

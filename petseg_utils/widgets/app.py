@@ -83,18 +83,24 @@ class ClickApp:
     def open_photo(self, photo: np.ndarray, name: str = _OWN) -> None:
         """Begin with another photo, uint8 (H, W, 3) RGB, which ``name`` stands for among those to choose from. Raises
         :class:`UsageError` if it is no such array."""
-        self.session.set_photo(photo)
+        with self._busy():
+            self.session.set_photo(photo)
         self._photos, self._name = {name: lambda: photo} | EXAMPLES, name
         self.controls.photo.options = list(self._photos)  # which chooses the first of them
         self._show_photo()
 
     @contextmanager
-    def _showing(self) -> Iterator[None]:
+    def _busy(self) -> Iterator[None]:
         self.canvas.busy = True
         try:
             yield
         finally:
             self.canvas.busy = False
+
+    @contextmanager
+    def _showing(self) -> Iterator[None]:
+        with self._busy():
+            yield
         self.controls.say("")
         self._show_selection()
 
@@ -125,9 +131,9 @@ class ClickApp:
         return act
 
     def _clicked(self, x: float, y: float, inside: bool) -> None:
-        """A click in pixels as shown."""
-        scale_x, scale_y = self._scale()
-        self._answering(lambda: self.click(x * scale_x, y * scale_y, inside))()
+        """A click in pixels as shown; at the very edge rounding may put it outside of the photo."""
+        (scale_x, scale_y), (height, width) = self._scale(), self.session.size
+        self._answering(lambda: self.click(min(x * scale_x, width), min(y * scale_y, height), inside))()
 
     def _dropped(self, name: str, content: bytes) -> None:
         """A file that was dropped on the canvas."""
@@ -140,7 +146,8 @@ class ClickApp:
     def _photo_chosen(self) -> None:
         name = self.controls.photo.value
         if name != self._name:
-            self.session.set_photo(self._photos[name]())
+            with self._busy():
+                self.session.set_photo(self._photos[name]())
             self._name = name
             self._show_photo()
 

@@ -104,6 +104,7 @@ function render({ model, el }) {
   view.setAttribute("role", "img");
 
   let bitmaps = { photo: null, region: null };
+  let decoded = { photo: null, region: null }; // the bytes that they were made of
   let cross = null; // where the keyboard points, in pixels as shown
   const listening = new AbortController();
 
@@ -169,18 +170,34 @@ function render({ model, el }) {
   async function load() {
     const mine = ++latest;
     const [width, height] = model.get("size");
-    const made = await Promise.all([decode(model.get("photo")), decode(model.get("region"))]);
-    if (mine !== latest) return; // a newer answer came while this one was decoded
-    bitmaps = { photo: made[0], region: made[1] };
+    const bytes = { photo: model.get("photo"), region: model.get("region") };
+    const renewed = Object.keys(bytes).filter((name) => bytes[name] !== decoded[name]);
+    const made = await Promise.all(renewed.map((name) => decode(bytes[name])));
+    if (mine !== latest) {
+      for (const bitmap of made) bitmap?.close();
+      return; // a newer answer came while this one was decoded
+    }
+    renewed.forEach((name, place) => {
+      bitmaps[name]?.close(); // a photo's pixels are not to wait for the garbage collector
+      [bitmaps[name], decoded[name]] = [made[place], bytes[name]];
+    });
+    if (renewed.includes("photo")) cross = null;
     stage.style.setProperty("--petseg-ratio", width / height);
-    hint.hidden = Boolean(made[1]);
+    hint.hidden = Boolean(bitmaps.region);
     photo.setAttribute("aria-label", `Photo, ${width} by ${height} pixels. Arrow keys move a cross, Enter selects what ` +
       "is under it, Shift+Enter takes it out, Control+Z undoes.");
     paint();
   }
 
+  let asked = false;
+  function loadOnce() { // one answer changes several traits, which come one by one
+    if (!asked) queueMicrotask(() => ((asked = false), load()));
+    asked = true;
+  }
+
   function send(x, y, event) {
-    model.send({ kind: "click", x, y, shift: event.shiftKey });
+    const inside = [x, y].map((value, axis) => Math.min(model.get("size")[axis], Math.max(0, value)));
+    model.send({ kind: "click", x: inside[0], y: inside[1], shift: event.shiftKey, serial: model.get("serial") });
   }
 
   async function sendFile(file) {
@@ -201,9 +218,10 @@ function render({ model, el }) {
       cross = [Math.min(width, Math.max(0, x + step * dx)), Math.min(height, Math.max(0, y + step * dy))];
     } else if (event.key === "Enter") {
       cross ??= [width / 2, height / 2];
-      send(...cross, event);
-    } else if (event.key === "Backspace" || (event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey))) {
-      model.send({ kind: "undo" });
+      if (!event.repeat) send(...cross, event);
+    } else if (event.key === "Backspace"
+        || (event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey)) {
+      model.send({ kind: "undo", serial: model.get("serial") });
     } else {
       return;
     }
@@ -243,12 +261,9 @@ function render({ model, el }) {
   });
   listen(stage, "mousedown", (event) => event.stopPropagation()); // JupyterLab takes shift-clicks for its cells
 
-  model.on("change:photo change:region change:label change:clicks", load);
+  model.on("change:photo change:region change:label change:clicks", loadOnce);
   model.on("change:opacity change:view", paint);
   model.on("change:busy", () => photo.classList.toggle("petseg-busy", model.get("busy")));
-  model.on("msg:custom", (message, buffers) => {
-    if (message.kind === "save") save(message.name, buffers[0]);
-  });
   const resizing = new ResizeObserver(paint);
   resizing.observe(photo);
   resizing.observe(view);
@@ -260,4 +275,11 @@ function render({ model, el }) {
   };
 }
 
-export default { render };
+// Once for each app, however often it is shown.
+function initialize({ model }) {
+  model.on("msg:custom", (message, buffers) => {
+    if (message.kind === "save") save(message.name, buffers[0]);
+  });
+}
+
+export default { initialize, render };

@@ -34,6 +34,7 @@ class ClickCanvas(anywidget.AnyWidget):
     photo = traitlets.Bytes(b"").tag(sync=True)
     region = traitlets.Bytes(b"").tag(sync=True)  # empty: nothing is selected
     size = traitlets.List([1, 1]).tag(sync=True)  # [W, H] as shown
+    serial = traitlets.Int(0).tag(sync=True)  # of the photo; a click comes back with that of the photo it was made on
     clicks = traitlets.List(traitlets.List()).tag(sync=True)  # [x, y, inside], in pixels as shown
     label = traitlets.Unicode(CLASS_NAMES[BACKGROUND]).tag(sync=True)
     colours = traitlets.Dict({name: class_colour(name) for name in CLASS_NAMES}).tag(sync=True)
@@ -56,6 +57,8 @@ class ClickCanvas(anywidget.AnyWidget):
         self.on_msg(self._receive)
 
     def _receive(self, _: Any, message: dict[str, Any], buffers: Sequence[Any]) -> None:
+        if message["kind"] != "file" and message["serial"] != self.serial:
+            return  # made while another photo was on its way
         if message["kind"] == "click":
             self._on_click(message["x"], message["y"], self.inside and not message["shift"])
         elif message["kind"] == "undo":
@@ -71,6 +74,7 @@ class ClickCanvas(anywidget.AnyWidget):
         """Show another photo, uint8 (H, W, 3), and nothing selected."""
         with self.hold_sync():
             self.size, self.photo = [shown.shape[1], shown.shape[0]], photo_file(shown)
+            self.serial += 1
             self.show_selection(None, CLASS_NAMES[BACKGROUND], [])
 
     def show_selection(self, alpha: np.ndarray | None, label: str, clicks: Sequence[Click]) -> None:

@@ -87,7 +87,7 @@ def describe(step: Step) -> str:
     found = f"<b>{step.selection.label}</b>, {step.selection.score:.0%}".replace("%", " %")
     if not step.selection.mask.any():
         found = "<b>nothing</b> selected: click elsewhere"
-    return " · ".join([found, _duration(step.seconds) + (" a click" if step.clicks else ""), *prompts])
+    return " · ".join([found, _duration(step.seconds) + (" a click" if step.clicked else ""), *prompts])
 
 
 def _duration(seconds: float) -> str:

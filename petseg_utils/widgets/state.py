@@ -2,7 +2,8 @@
 
 import io
 import time
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -38,24 +39,26 @@ class Step:
     Attributes:
         selection: None as long as nothing was prompted.
         seconds: what the answer took.
+        clicked: the last prompt was a click.
     """
 
     clicks: tuple[Click, ...] = ()
     text: str | None = None
     selection: Selection | None = None
     seconds: float = 0.0
+    clicked: bool = False
 
 
 class ClickSession:
     """A photo and the prompts on it. A prompt that is refused changes nothing.
 
     Args:
-        prompter: answers the prompts.
+        prompter: answers the prompts; its model is shared with whoever holds it, its photo is not.
         photo: see :meth:`set_photo`.
     """
 
     def __init__(self, prompter: ClickPrompter, photo: np.ndarray):
-        self.prompter = prompter
+        self.prompter = copy(prompter)
         self.set_photo(photo)
 
     def set_photo(self, photo: np.ndarray) -> None:
@@ -79,12 +82,14 @@ class ClickSession:
         return len(self._steps) > 1
 
     def click(self, x: float, y: float, inside: bool = True) -> None:
-        """Add a click at (x, y) in pixels of the photo.
+        """Add a click at (x, y) in pixels of the photo; the last one once more, as of a double click, says nothing new.
 
         Raises:
             UsageError: it lies outside of the photo.
         """
-        self._prompt((*self.now.clicks, Click(float(x), float(y), inside)), self.now.text)
+        click = Click(float(x), float(y), inside)
+        if click not in self.now.clicks[-1:]:
+            self._prompt((*self.now.clicks, click), self.now.text, clicked=True)
 
     def write(self, text: str) -> None:
         """Say in words what is meant, instead of what was said before; clicks stay. Empty words take the text away.
@@ -94,25 +99,33 @@ class ClickSession:
         """
         words = text.strip() or None
         if words != self.now.text:
-            self._prompt(self.now.clicks, words)
+            self._prompt(self.now.clicks, words, clicked=False)
 
     def undo(self) -> None:
         """Take the last click or text back; on an unprompted photo, nothing happens."""
         if self.can_undo:
             self._steps.pop()
+            clicks, text = self.now.clicks, self.now.text
+            if clicks or text is not None:
+                self._steps[-1] = replace(self.now, selection=self._ask(clicks, text))
 
     def reset(self) -> None:
         """Take every prompt back."""
         self._steps = [Step()]
 
-    def _prompt(self, clicks: tuple[Click, ...], text: str | None) -> None:
-        if not clicks and text is None:
-            self._steps.append(Step())
-            return
-        start = time.perf_counter()
+    def _prompt(self, clicks: tuple[Click, ...], text: str | None, *, clicked: bool) -> None:
+        step = Step()
+        if clicks or text is not None:
+            start = time.perf_counter()
+            selection = self._ask(clicks, text)
+            step = Step(clicks, text, selection, time.perf_counter() - start, clicked)
+        # A selection of a large photo is tens of megabytes: an earlier one is asked for again, which is quick.
+        self._steps[-1] = replace(self.now, selection=None)
+        self._steps.append(step)
+
+    def _ask(self, clicks: tuple[Click, ...], text: str | None) -> Selection:
         points, labels = np.array([click[:2] for click in clicks]).reshape(-1, 2), np.array([c.inside for c in clicks])
-        selection = self.prompter.predict(points, labels.astype(int), text)
-        self._steps.append(Step(clicks, text, selection, time.perf_counter() - start))
+        return self.prompter.predict(points, labels.astype(int), text)
 
     def mask_png(self) -> bytes:
         """A PNG file of the photo's own size in the study's mask colours: the region's class in the region, background
