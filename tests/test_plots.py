@@ -139,7 +139,7 @@ def test_prompts_have_a_marker_for_each_kind_that_was_measured():
     assert {0.8, 0.6} <= drawn
 
 
-def spoiled(variants):
+def spoiled(variants, n_images=740):
     levels = [("clean", 0), *((kind, level) for kind in CORRUPTIONS for level in range(1, 10))]
     rows = []
     for (variant, start), (kind, level), metric in product(variants.items(), levels, ("iou", "dice")):
@@ -148,7 +148,7 @@ def spoiled(variants):
                      "value": score, "ci_low": score - 0.01, "ci_high": score + 0.01})
     rows += [{"variant": variant, "perturbation": kind, "level": np.nan, "metric": "retained", "class": "mean",
               "value": start} for variant, start in variants.items() for kind in (*CORRUPTIONS, ALL_KINDS)]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(n_images=n_images)
 
 
 def test_every_kind_has_a_panel_and_its_curves_begin_at_the_clean_score():
@@ -169,8 +169,9 @@ def test_dice_has_a_line_a_kind_and_the_threshold():
 
 
 def test_what_is_retained_is_sorted_and_says_the_clean_score():
-    axes = plots.plot_retained(spoiled({"low": 0.5, "high": 0.9})).axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["high (0.900)", "low (0.500)"]
+    metrics = pd.concat([spoiled({"low": 0.5}), spoiled({"high": 0.9}, 185)])
+    axes = plots.plot_retained(metrics).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["high (0.900; 185 photos)", "low (0.500)"]
     assert len(axes.texts) == 2 * 9 and axes.texts[0].get_text() == "0.90"
 
 

@@ -154,6 +154,8 @@ def test_the_part_under_the_click_is_that_of_the_likeliest_class_however_narrowl
     ([(float("nan"), 5)], [1], ["nan"]),
     ([(1, 5)], [], ["1 points and 0 labels"]),
     ([(1, 5)], [2], ["[2]", "1 for a click in"]),
+    ([(1, 2, 3), (4, 5, 6)], [1, 1, 1], ["(2, 3)", "one pair (x, y)"]),
+    ([1, 5], [1], ["(2,)", "one pair (x, y)"]),
 ])
 def test_a_wrong_click_is_refused_with_a_sentence(picture, points, labels, parts):
     with pytest.raises(UsageError) as caught:
@@ -208,6 +210,19 @@ def test_products_drawn_into_the_weights_are_a_convolution_of_the_products():
                                torch.nn.functional.conv2d(products, match.weight[..., None, None], match.bias))
 
 
+@torch.no_grad()
+def test_a_first_click_out_carves_from_the_pet_and_a_first_click_in_begins_with_nothing(picture, monkeypatch):
+    torch.manual_seed(0)
+    prompter = build_prompter(build_model("prompt", image_size=64, width=8).eval(), 64, FLOAT32)
+    prompter.set_image(picture)
+    asked = []
+    monkeypatch.setattr(prompter.model, "select", lambda _, prompts: asked.append(prompts) or torch.zeros(1, 4, 64, 64))
+    prompter.predict([EMPTY_CLICK], [0])
+    prompter.predict([CAT_CLICK], [1])
+    torch.testing.assert_close(asked[0][0, 2], 1 - prompter._unprompted[0])
+    assert asked[1][0, 2].max() == 0
+
+
 # ---------------------------------------------------------------------------------------------- texts
 
 
@@ -218,13 +233,14 @@ def texts() -> TextPrompts:
 
 @pytest.mark.parametrize(("text", "code"), [
     ("background", 0), ("cat", 1), ("Dog ", 2), ("a siamese cat", 1), ("pug", 2), ("a photo of a beagle", 2),
-    ("sphynx", 1), ("a giant dog", 2)])
+    ("sphynx", 1), ("a giant dog", 2), ("cats", 1), ("Beagles", 2), ("a pet dog", 2),
+    ("background without pets", 0)])
 def test_a_text_is_brought_to_its_class(texts, text, code):
     found, probability = texts.name_class(text)
     assert found == code and 0.5 < probability <= 1
 
 
-@pytest.mark.parametrize("text", ["pet", "Pets", "the animal"])
+@pytest.mark.parametrize("text", ["pet", "Pets", "the animal", "pet!", "a photo of a pet", "a fluffy pet"])
 def test_a_pet_of_no_species_is_refused_rather_than_taken_for_background(texts, text):
     with pytest.raises(UsageError) as caught:
         texts.name_class(text)
@@ -232,7 +248,8 @@ def test_a_pet_of_no_species_is_refused_rather_than_taken_for_background(texts, 
     assert texts.name_class("no pet")[0] == 0
 
 
-@pytest.mark.parametrize(("text", "parts"), [("dgo", ["dgo", "dog"]), ("", ["no word"]), ("begle", ["beagle"])])
+@pytest.mark.parametrize(("text", "parts"), [("dgo", ["dgo", "dog"]), ("", ["no word"]), ("begle", ["beagle"]),
+                                           ("Köter", ["'köter'"]), ("кот cat", ["'кот'"]), ("the", ["names nothing"])])
 def test_an_unknown_word_names_near_ones(texts, text, parts):
     with pytest.raises(UsageError) as caught:
         texts.name_class(text)

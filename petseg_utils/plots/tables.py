@@ -83,8 +83,9 @@ def plot_class_iou(metrics: pd.DataFrame, split: str = "test", border: str = "ig
                  f"IoU on {split}, dataset level, {BORDER_LABELS[border]}")
 
 
-def plot_histories(histories: dict[str, pd.DataFrame]) -> Figure:
-    """Training loss, validation loss and validation mIoU of runs over their epochs."""
+def plot_histories(histories: dict[str, pd.DataFrame], score: str = "validation mIoU, border ignored") -> Figure:
+    """Training loss, validation loss and, at the right, the validation score by which an epoch is kept, over the
+    epochs of runs; ``score`` is what it is called."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
     for colour, (name, history) in zip(sns.color_palette("colorblind", len(histories)), histories.items(), strict=True):
         left.plot(history["epoch"], history["train_loss"], color=colour)
@@ -93,7 +94,7 @@ def plot_histories(histories: dict[str, pd.DataFrame]) -> Figure:
         best = history.iloc[int(history["val_miou"].argmax())]
         right.plot(best["epoch"], best["val_miou"], "o", color=colour)
     left.set(xlabel="epoch", ylabel="cross-entropy (nats per pixel)", ylim=(0, None))
-    right.set(xlabel="epoch", ylabel="validation mIoU, border ignored", ylim=(0, 1))
+    right.set(xlabel="epoch", ylabel=score, ylim=(0, 1))
     for axes in (left, right):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.legend(handles=[Line2D([], [], color="0.3", label="training"),
