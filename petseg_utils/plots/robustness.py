@@ -55,7 +55,7 @@ def plot_dice_by_level(metrics: pd.DataFrame, threshold: float) -> Figure:
     only, eight of them would hide each other."""
     rows = select(metrics, metric="dice", class_="mean")
     figure, axes = plt.subplots(figsize=(7.5, 4))
-    lowest = rows.loc[rows["value"].idxmin(), "perturbation"]
+    lowest = rows.sort_values("value")["perturbation"].iloc[0]
     for colour, marker, kind in zip([*_LINES[:7], "black"], _MARKERS, CORRUPTIONS, strict=True):
         line = _curve(rows, kind)
         axes.plot(line["level"], line["value"], marker=marker, markersize=4, color=colour, label=kind)
