@@ -192,7 +192,7 @@ def test_places_that_cannot_be_written_are_one_sentence(trained, root, monkeypat
     photo = write_picture(tmp_path / "rex.png", np.zeros((40, 40, 3), np.uint8))
     assert_sentence(refused(1, "predict", trained["checkpoint"], photo, "-o", tmp_path / "file" / "out"),
                     "file", "give another place")
-    assert_sentence(refused(2, "predict", trained["checkpoint"], tmp_path, "-o", tmp_path), "where the photos are")
+    assert_sentence(refused(2, "predict", trained["checkpoint"], tmp_path, "-o", tmp_path), "where photos are")
     monkeypatch.setenv("PETSEG_ROOT", str(tmp_path / "file" / "root"))
     assert_sentence(refused(1, "data", "--profile", "smoke"), "give another place")
 
