@@ -95,7 +95,7 @@ def find_photos(paths: Iterable[Path]) -> list[Path]:
             found.append(path)
         else:
             raise DataError(f"photo {str(path)!r} does not exist: give a file or a folder of photos")
-    found = list({path.resolve(): path for path in reversed(found)}.values())[::-1]
+    found = list({path.resolve(): path for path in found}.values())
     by_stem: dict[str, Path] = {}
     for path in found:
         stem = path.stem.casefold()  # on some systems Rex.png and rex.png are one file
@@ -189,13 +189,13 @@ def _predict_each(segment: Callable[[np.ndarray], Prediction], photos: Sequence[
             refused.append(error if str(path) in str(error) else type(error)(f"{path}: {error}"))
             continue
         try:
-            rows.append({"photo": printable(path)} | write_prediction(folder, path.stem, image, prediction))
+            rows.append({"photo": _printable(path)} | write_prediction(folder, path.stem, image, prediction))
         except OSError as error:
-            refused.append(DataError(f"{printable(path)}: its pictures cannot be written to {str(folder)!r} "
+            refused.append(DataError(f"{_printable(path)}: its pictures cannot be written to {str(folder)!r} "
                                      f"({error.strerror}): make room there, or give the photo a shorter name"))
 
 
-def printable(path: Path) -> str:
+def _printable(path: Path) -> str:
     """A path as text that any file and any terminal takes: what is no UTF-8 in its name becomes a question mark."""
     return str(path).encode("utf-8", "replace").decode("utf-8")
 

@@ -25,7 +25,8 @@ class TextPrompts:
     Known are sentences about background, about cats and dogs, and about each breed that petclip-mini has learned.
 
     Args:
-        language: has ``embed_texts`` and ``scale``, see :class:`petseg_utils.encoders.language.LanguageModel`.
+        language: has ``embed_texts``, ``words`` and ``scale``, see
+            :class:`petseg_utils.encoders.language.LanguageModel`.
     """
 
     def __init__(self, language: Any):
@@ -66,7 +67,7 @@ class TextPrompts:
 
     def _in_singular(self, text: str) -> str:
         """The text, its words in s that were not learned without it if that was."""
-        known = (getattr(self.language, "words", None) or frozenset()) | _ANY_PET
+        known = (self.language.words or frozenset()) | _ANY_PET
         for word in words_of(text):
             if word not in known and word.removesuffix("s") in known:
                 text = re.sub(rf"\b{re.escape(word)}\b", word.removesuffix("s"), text.lower())
