@@ -228,3 +228,11 @@ def spoiled_specs(study: Study) -> dict[str, RunSpec]:
 def promptless_spec(study: Study) -> RunSpec:
     """The model of notebook 04 that those of notebook 05 are compared with, which takes no prompts."""
     return clip_specs(study)[f"{encoder_label(study.settings)}, multi"]
+
+
+def specs_before_prompts(study: Study) -> dict[str, RunSpec]:
+    """The models of notebook 04 that notebook 05 cannot do without: the promptless one, and the decoder that a prompt
+    model goes on from. Where notebook 04 ran before, they are there."""
+    begun_from = {spec.start for spec in prompt_specs(study).values()}
+    return {variant: spec for variant, spec in clip_specs(study).items()
+            if spec.run_name in begun_from or spec == promptless_spec(study)}

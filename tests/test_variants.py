@@ -23,6 +23,7 @@ from petseg_utils.variants import (
     prompt_specs,
     promptless_spec,
     reconstruction_specs,
+    specs_before_prompts,
     spoiled_specs,
     unet_ablations,
     unet_specs,
@@ -215,9 +216,17 @@ def test_three_prompt_models_and_in_the_large_profiles_one_that_goes_on_from_not
     assert promptless_spec(study) == clip_specs(study)["petclip-mini, multi"]
 
 
+def test_notebook_05_on_its_own_trains_what_it_needs_of_notebook_04(studies):
+    assert list(specs_before_prompts(studies())) == ["petclip-mini, multi"]
+    study = studies(rows="main")
+    assert list(specs_before_prompts(study)) == ["petclip-mini, report", "petclip-mini, multi"]
+    trained = {spec.run_name for spec in (specs_before_prompts(study) | prompt_specs(study)).values()}
+    assert {spec.start for spec in prompt_specs(study).values()} - {""} <= trained
+
+
 @pytest.mark.parametrize(("number", "specs_of"), [
     ("02", unet_specs), ("03", lambda s: reconstruction_specs(s) | frozen_specs(s)),
-    ("04", lambda s: clip_specs(s) | unet_specs(s)), ("05", lambda s: prompt_specs(s) | {"04": promptless_spec(s)}),
+    ("04", lambda s: clip_specs(s) | unet_specs(s)), ("05", lambda s: prompt_specs(s) | specs_before_prompts(s)),
     ("06", main_specs),
 ], ids=lambda part: part if isinstance(part, str) else "")
 def test_a_notebook_declares_every_setting_that_changes_its_runs(number, specs_of, studies):
