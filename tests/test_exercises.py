@@ -7,6 +7,7 @@ import nbclient
 import pytest
 from nbformat.v4 import new_code_cell
 from reading_notebooks import NOTEBOOKS, printed, read, tags
+from wrong_answers import WRONG
 
 from petseg_utils.exercises import checking
 
@@ -41,7 +42,8 @@ def path(request):
 
 @pytest.fixture(scope="module")
 def verdicts(path, tmp_path_factory):
-    """What each check says of the solution, of the stub and of a function that returns None, from one kernel."""
+    """What each check says of the solution, of the stub, of a function that returns None and of wrong answers, from
+    one kernel."""
     notebook = read(path)
     found, solved = exercises(notebook), solutions(path)
     answers = {}
@@ -49,7 +51,11 @@ def verdicts(path, tmp_path_factory):
         notebook.cells += [new_code_cell(notebook.cells[stub].source), new_code_cell(notebook.cells[check].source)]
         notebook.cells += [new_code_cell(f"def {name}(*args, **options):\n    return None"),
                            new_code_cell(notebook.cells[check].source)]
-        answers[name] = (check, len(notebook.cells) - 3, len(notebook.cells) - 1)
+        answers[name] = [check, len(notebook.cells) - 3, len(notebook.cells) - 1]
+        for wrong in WRONG.get(path.stem, {}).values():
+            if wrong.lstrip().startswith(f"def {name}("):
+                notebook.cells += [new_code_cell(wrong), new_code_cell(notebook.cells[check].source)]
+                answers[name].append(len(notebook.cells) - 1)
         notebook.cells[stub].source = solved[name]
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PETSEG_ROOT", str(tmp_path_factory.mktemp("exercises")))
@@ -95,9 +101,13 @@ def test_checks_accept_the_solutions(verdicts):
 
 
 def test_checks_tell_open_from_wrong(verdicts):
-    for number, (_, stub, wrong) in enumerate(verdicts.values(), start=1):
+    for number, (_, stub, *wrong) in enumerate(verdicts.values(), start=1):
         assert stub.startswith(f"Exercise {number} is still open")
-        assert wrong.startswith(f"Exercise {number} is not right yet: ")
+        assert all(said.startswith(f"Exercise {number} is not right yet: ") for said in wrong), wrong
+
+
+def test_every_wrong_answer_is_put_to_a_check(path, verdicts):
+    assert sum(len(said) - 3 for said in verdicts.values()) == len(WRONG.get(path.stem, {}))
 
 
 # ------------------------------------------------------------------------------------------- the module's part

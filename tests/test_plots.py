@@ -71,6 +71,16 @@ def test_variants_are_drawn_the_best_first_and_a_line_marks_the_baseline():
     assert [0.4, 0.4] in [list(line.get_xdata()) for line in axes.lines]
 
 
+def test_what_all_variants_begin_with_is_said_once_and_long_names_get_room():
+    rows = groups().assign(split="test", reduction="dataset", border="ignore").drop_duplicates("variant")
+    rows = rows.assign(variant=["mini, baseline", "mini, " + "many words " * 9], value=[0.4, 0.6])
+    (axes,) = plots.plot_variants(rows).axes
+    first, second = (label.get_text() for label in axes.get_yticklabels())
+    assert first.startswith("many words") and first.count("\n") == 2 and second == "baseline"
+    assert axes.get_xlabel().startswith("mIoU of mini on test")
+    assert np.diff(axes.get_yticks()) == pytest.approx([2.6])  # half of 3.6 and of 1.6
+
+
 def test_error_by_distance_leaves_gaps_where_there_is_no_pixel():
     shares = np.array([0.1, np.nan, 0.2])
     (axes,) = plots.plot_error_by_distance(np.arange(-1, 2), {"UNet": {"pet or background": shares}}).axes
@@ -102,7 +112,9 @@ def test_label_efficiency_draws_a_line_for_each_model_and_way():
 
 def test_losses_are_drawn_solid_in_training_and_dashed_in_validation():
     history = pd.DataFrame({"epoch": [1, 2], "train_loss": [0.4, 0.2], "val_loss": [0.5, 0.3]})
-    (axes,) = plots.plot_losses({"MAE": history}, "mean squared error").axes
+    first, axes = plots.plot_losses({"error": {"AE": history}, "mean squared error": {"MAE": history}}).axes
+    assert first.lines[0].get_color() != axes.lines[0].get_color()
+    assert [text.get_text() for text in axes.get_legend().texts] == ["MAE", "training", "validation"]
     assert [(line.get_linestyle(), list(line.get_ydata())) for line in axes.lines] == [
         ("-", [0.4, 0.2]), ("--", [0.5, 0.3])]
     assert axes.get_yscale() == "log" and axes.get_ylabel() == "mean squared error"

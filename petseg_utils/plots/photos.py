@@ -20,8 +20,12 @@ def show_image(axes: Axes, image: np.ndarray, title: str = "") -> None:
     """
     rounded = np.minimum((image.astype(np.uint16) + 2) // 4 * 4, 255).astype(np.uint8)
     axes.imshow(rounded, interpolation="nearest")
-    axes.set_title("\n".join(textwrap.fill(line, 20) for line in title.split("\n")))  # a variant has a long name
+    axes.set_title(_wrapped(title))
     axes.set_axis_off()
+
+
+def _wrapped(title: str) -> str:
+    return "\n".join(textwrap.fill(line, 20) for line in title.split("\n"))  # a variant has a long name
 
 
 def photo_grid(rows: Sequence[Sequence[np.ndarray]], column_titles: Sequence[str], *, row_titles: Sequence[str] = (),
@@ -35,8 +39,9 @@ def photo_grid(rows: Sequence[Sequence[np.ndarray]], column_titles: Sequence[str
         cell: side of a picture in inches.
         legend: tell the classes' colours below.
     """
+    titles = max(_wrapped(title).count("\n") + 1 for title in column_titles)
     figure, axes = plt.subplots(len(rows), len(column_titles), squeeze=False,
-                                figsize=(cell * len(column_titles), cell * len(rows) + 0.5))
+                                figsize=(cell * len(column_titles), cell * len(rows) + 0.2 * titles + 0.3 * (1 + legend)))
     for i, row in enumerate(rows):
         for j, image in enumerate(row):
             show_image(axes[i, j], image, column_titles[j] if i == 0 else "")

@@ -117,22 +117,37 @@ def plot_label_efficiency(metrics: pd.DataFrame, split: str = "test") -> Figure:
 
 def plot_variants(metrics: pd.DataFrame, metric: str = "iou", split: str = "test") -> Figure:
     """The mean score of each variant (dataset level, border ignored), the best first, as a point with its 95 %
-    interval; a line marks the score of a variant that is called a baseline."""
+    interval; a dashed line marks the score of a variant that is called a baseline or a floor."""
     rows = select(metrics, split=split, reduction="dataset", metric=metric, border="ignore", class_=["mean", ""])
     rows = rows.sort_values("value", ascending=False, kind="stable")
-    names = [textwrap.fill(variant, 40) for variant in rows["variant"]]
-    figure, axes = plt.subplots(figsize=(8.5, 1 + 0.2 * sum(1.6 + name.count("\n") for name in names)))
+    family, names = _common_family(list(rows["variant"]))
+    names = [textwrap.fill(name, 40) for name in names]
+    heights = np.array([1.6 + name.count("\n") for name in names])  # a row is as high as its name has lines
+    places = heights.cumsum() - heights / 2
+    figure, axes = plt.subplots(figsize=(8.5, 1 + 0.2 * heights.sum()))
     errors = np.clip([rows["value"] - rows["ci_low"], rows["ci_high"] - rows["value"]], 0, None)
-    for value in rows["value"][rows["variant"].str.endswith("baseline")]:
-        axes.axvline(value, color="0.7", linewidth=1)
-    axes.errorbar(rows["value"], range(len(rows)), xerr=errors, fmt="o", color=sns.color_palette("colorblind")[0],
+    for name, value in zip(names, rows["value"], strict=True):
+        if name.endswith("baseline") or name.startswith("floor"):
+            axes.axvline(value, color="0.25", linewidth=1, linestyle="--", zorder=0)
+            axes.annotate(name.split(":")[0], (value, 1), xycoords=("data", "axes fraction"), xytext=(0, 3),
+                          textcoords="offset points", ha="center", fontsize=9, color="0.25")
+    axes.errorbar(rows["value"], places, xerr=errors, fmt="o", color=sns.color_palette("colorblind")[0],
                   elinewidth=1.2, capsize=2)
-    for y, (value, high) in enumerate(zip(rows["value"], rows["ci_high"], strict=True)):
-        axes.annotate(f"{value:.3f}", (high, y), xytext=(6, 0), textcoords="offset points", va="center", fontsize=9)
-    axes.set_yticks(range(len(rows)), names)
-    axes.invert_yaxis()
+    for y, (value, high) in zip(places, zip(rows["value"], rows["ci_high"], strict=True), strict=True):
+        axes.annotate(f"{value:.3f}", (high, y), xytext=(6, 0), textcoords="offset points", va="center", fontsize=9,
+                      bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})  # lines must not cross numbers
+    axes.set_yticks(places, names)
+    axes.set_ylim(heights.sum() + 0.2, -0.2)
     title = {"iou": "mIoU", "boundary_iou": "mean boundary IoU"}.get(metric, metric)
-    axes.set_xlabel(f"{title} on {split}, dataset level, border ignored")
-    axes.margins(x=0.15, y=0.06)
+    axes.set_xlabel(f"{title}{family} on {split}, dataset level, border ignored")
+    axes.margins(x=0.15)
     axes.grid(axis="y", visible=False)
     return figure
+
+
+def _common_family(variants: list[str]) -> tuple[str, list[str]]:
+    """What all names begin with, for a title (empty if they do not), and the names without it."""
+    families = {variant.partition(", ")[0] for variant in variants}
+    if len(variants) < 2 or len(families) > 1 or not all(", " in variant for variant in variants):
+        return "", variants
+    return f" of {families.pop()}", [variant.partition(", ")[2] for variant in variants]

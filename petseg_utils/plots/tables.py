@@ -14,6 +14,8 @@ from petseg_utils.classes import BACKGROUND, CAT, DOG
 from petseg_utils.plots.style import display_colour
 
 BORDER_LABELS = {"ignore": "border ignored", "background": "border is background", "pet": "border is pet"}
+SPLIT_LINES = [Line2D([], [], color="0.3", label="training"),
+               Line2D([], [], color="0.3", linestyle="--", label="validation")]
 
 
 def select(metrics: pd.DataFrame, **equals: str | float | Sequence[str]) -> pd.DataFrame:
@@ -97,21 +99,26 @@ def plot_histories(histories: dict[str, pd.DataFrame], score: str = "validation 
     right.set(xlabel="epoch", ylabel=score, ylim=(0, 1))
     for axes in (left, right):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    left.legend(handles=[Line2D([], [], color="0.3", label="training"),
-                         Line2D([], [], color="0.3", linestyle="--", label="validation")], frameon=False, fontsize=9)
+    left.legend(handles=SPLIT_LINES, frameon=False, fontsize=9)
     right.legend(frameon=False, fontsize=9)
     return figure
 
 
-def plot_losses(histories: dict[str, pd.DataFrame], loss: str) -> Figure:
-    """Training (solid) and validation loss (dashed) of runs over their epochs, on a log scale."""
-    figure, axes = plt.subplots(figsize=(7.5, 3.6))
-    for colour, (name, history) in zip(sns.color_palette("colorblind", len(histories)), histories.items(), strict=True):
-        axes.plot(history["epoch"], history["train_loss"], color=colour, label=name)
-        axes.plot(history["epoch"], history["val_loss"], color=colour, linestyle="--")
-    axes.set(xlabel="epoch", ylabel=loss, yscale="log")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
+def plot_losses(panels: dict[str, dict[str, pd.DataFrame]]) -> Figure:
+    """Training (solid) and validation loss (dashed) of runs over their epochs, on a log scale; by the loss's name, a
+    panel each, then by the run's, their histories."""
+    figure, grid = plt.subplots(1, len(panels), figsize=(1 + 4.5 * len(panels), 3.6), squeeze=False)
+    colours = iter(sns.color_palette("colorblind"))
+    for axes, (loss, histories) in zip(grid[0], panels.items(), strict=True):
+        for name, history in histories.items():
+            colour = next(colours)
+            axes.plot(history["epoch"], history["train_loss"], color=colour, label=name)
+            axes.plot(history["epoch"], history["val_loss"], color=colour, linestyle="--")
+        axes.set(xlabel="epoch", ylabel=loss, yscale="log")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        lines, labels = axes.get_legend_handles_labels()
+        axes.legend([*lines, *SPLIT_LINES], [*labels, *(line.get_label() for line in SPLIT_LINES)], frameon=False,
+                    loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize=9)
     return figure
 
 
