@@ -27,7 +27,7 @@ from petseg_utils.models.prompt import PromptModel
 from petseg_utils.precision import Precision
 from petseg_utils.prompts.heatmap import prompt_maps
 from petseg_utils.prompts.protocol import draw_single_clicks
-from petseg_utils.prompts.selection import as_logits, cut_in_two, label_region
+from petseg_utils.prompts.selection import as_logits, cut_in_two, label_region, lean_on_seen
 from petseg_utils.prompts.simulator import Click
 from petseg_utils.training.run import Run
 
@@ -158,22 +158,25 @@ class _Contender:
 
     def _clicked(self, images: Tensor, maps: list[Tensor] | None, sizes: Sequence[tuple[int, int]],
                  clicks: Sequence[tuple[int, int] | None]) -> list[np.ndarray]:
-        side, nothing = self.image_size, torch.zeros(self.image_size, self.image_size)
-        prompts = []
-        for pixel, (height, width) in zip(clicks, sizes, strict=True):
-            said = [] if pixel is None else [Click((pixel[1] + 0.5) * side / width, (pixel[0] + 0.5) * side / height,
-                                                   True)]
-            prompts.append(prompt_maps(said, nothing, self.model.planes, self.model.sigma))
+        side, model = self.image_size, self.model
+        said = [[] if at is None else [Click((at[1] + 0.5) * side / width, (at[0] + 0.5) * side / height, True)]
+                for at, (height, width) in zip(clicks, sizes, strict=True)]
+        nothing = torch.zeros(side, side)
+        prompts = torch.stack([prompt_maps(of_photo, nothing, model.planes, model.sigma) for of_photo in said])
         with self.precision.autocast():
-            embedding = self.model.embed(maps or self.model.encode(images), images)
-            logits = self.model.select(embedding, torch.stack(prompts).to(images.device)).float()
+            embedding = model.embed(maps or model.encode(images), images)
+            logits = model.select(embedding, prompts.to(images.device)).float()
+            unprompted = model.select(embedding, torch.zeros_like(prompts).to(images.device)).float()
+        pets = 1 - unprompted[:, :NUM_CLASSES].softmax(1)[:, BACKGROUND]
         decisions = []
-        for of_photo, pixel, size in zip(logits, clicks, sizes, strict=True):
-            classes, region = of_photo[:NUM_CLASSES].softmax(0), of_photo[NUM_CLASSES:]
-            if pixel is None:  # without a prompt, the region is the pet
-                region = as_logits(1 - classes[BACKGROUND])[None]
-            parts = label_region(region[0].sigmoid(), classes)
-            decisions.append(cut_in_two(resize_logits(region, size)[0].sigmoid(), parts).argmax(0).cpu().numpy())
+        for of_photo, pet, clicked, size in zip(logits, pets, said, sizes, strict=True):
+            classes, region = of_photo[:NUM_CLASSES].softmax(0), of_photo[NUM_CLASSES]
+            if not clicked:  # without a prompt, the region is the pet
+                region = as_logits(pet)
+            elif model.planes > 1:  # one of a dialogue, as its prompter has it
+                region = lean_on_seen(region, pet, clicked[0].x, clicked[0].y)
+            parts = label_region(region.sigmoid(), classes)
+            decisions.append(cut_in_two(resize_logits(region[None], size)[0].sigmoid(), parts).argmax(0).cpu().numpy())
         return decisions
 
 

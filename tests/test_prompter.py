@@ -10,7 +10,7 @@ from petseg_utils.errors import UsageError
 from petseg_utils.models import build_model
 from petseg_utils.models.prompt import average_under, match_clicked
 from petseg_utils.prompts.prompter import DialoguePrompter, OneClickPrompter, PromptlessPrompter, build_prompter
-from petseg_utils.prompts.selection import compose, cut_in_two, label_region, name_region
+from petseg_utils.prompts.selection import as_logits, compose, cut_in_two, label_region, lean_on_seen, name_region
 from petseg_utils.prompts.text import TextPrompts, build_texts
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -221,6 +221,31 @@ def test_a_first_click_out_carves_from_the_pet_and_a_first_click_in_begins_with_
     prompter.predict([CAT_CLICK], [1])
     torch.testing.assert_close(asked[0][0, 2], 1 - prompter._unprompted[0])
     assert asked[1][0, 2].max() == 0
+
+
+@pytest.mark.parametrize(("x", "y", "means"), [(2.5, 3.5, "left"), (6.5, 3.5, "left"), (7.5, 3.5, "nothing seen"),
+                                               (15.9, 7.9, "right")])
+def test_a_first_click_on_a_pet_that_the_model_sees_means_that_pet_and_leaves_another_alone(x, y, means):
+    pet, answer = torch.full((8, 16), 0.1), torch.full((8, 16), -2.0)
+    pet[1:6, 0:5], pet[2:8, 12:16] = 0.9, 0.8  # the first one's edge is two pixels from column 6
+    mean, found = (answer + as_logits(pet)) / 2, lean_on_seen(answer, pet, x, y)
+    left, right = (torch.zeros(8, 16, dtype=torch.bool) for _ in range(2))
+    left[1:6, 0:5], right[2:8, 12:16] = True, True
+    alone = {"left": right, "right": left, "nothing seen": torch.ones(8, 16, dtype=torch.bool)}[means]
+    torch.testing.assert_close(found, torch.where(alone, answer, mean))
+
+
+@torch.no_grad()
+def test_only_a_first_click_in_leans_on_what_is_seen(picture):
+    torch.manual_seed(0)
+    prompter = build_prompter(build_model("prompt", image_size=64, width=8).eval(), 64, FLOAT32, NamedClasses())
+    prompter.set_image(picture)
+    prompter._unprompted = torch.tensor([0.2, 0.7, 0.1])[:, None, None].expand(3, 64, 64)
+    clicks, nothing, half = prompter._clicks([CAT_CLICK], [1]), torch.zeros(64, 64), torch.full((64, 64), 0.7)
+    alone, after_text = prompter._answer(clicks, nothing).region, prompter._answer(clicks, half).region
+    seen = as_logits(torch.full((64, 64), 0.8))
+    torch.testing.assert_close(prompter._ask(clicks, None).region, (alone + seen) / 2)
+    torch.testing.assert_close(prompter._ask(clicks, half).region, after_text)
 
 
 # ---------------------------------------------------------------------------------------------- texts

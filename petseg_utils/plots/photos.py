@@ -39,9 +39,10 @@ def photo_grid(rows: Sequence[Sequence[np.ndarray]], column_titles: Sequence[str
         cell: side of a picture in inches.
         legend: tell the classes' colours below.
     """
-    titles = max(_wrapped(title).count("\n") + 1 for title in column_titles)
-    figure, axes = plt.subplots(len(rows), len(column_titles), squeeze=False,
-                                figsize=(cell * len(column_titles), cell * len(rows) + 0.2 * titles + 0.3 * (1 + legend)))
+    lines = max(_wrapped(title).count("\n") + 1 for title in column_titles)
+    height = cell * len(rows) + 0.2 * lines + (0.6 if legend else 0.3)
+    width = cell * len(column_titles)
+    figure, axes = plt.subplots(len(rows), len(column_titles), squeeze=False, figsize=(width, height))
     for i, row in enumerate(rows):
         for j, image in enumerate(row):
             show_image(axes[i, j], image, column_titles[j] if i == 0 else "")

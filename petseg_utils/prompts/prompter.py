@@ -18,7 +18,7 @@ from petseg_utils.errors import UsageError
 from petseg_utils.evaluation import resize_logits
 from petseg_utils.precision import Precision
 from petseg_utils.prompts.heatmap import prompt_maps
-from petseg_utils.prompts.selection import Selection, as_logits, compose, label_region, name_region
+from petseg_utils.prompts.selection import Selection, as_logits, compose, label_region, lean_on_seen, name_region
 from petseg_utils.prompts.simulator import Click
 from petseg_utils.prompts.text import TextPrompts
 
@@ -171,7 +171,10 @@ class DialoguePrompter(_ModelPrompter):
                 previous = base
             else:  # who begins by clicking something out carves it from the pet
                 previous = torch.zeros_like(self._unprompted[0]) if clicks[0].positive else self._pet()
-            self._memory[key] = self._answer(clicks, previous)
+            answer = self._answer(clicks, previous)
+            if len(clicks) == 1 and base is None and clicks[0].positive:
+                answer = answer._replace(region=lean_on_seen(answer.region, self._pet(), clicks[0].x, clicks[0].y))
+            self._memory[key] = answer
         return self._memory[key]
 
 
