@@ -1,6 +1,5 @@
 """Figures of scores on spoiled photos."""
 
-import textwrap
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -85,7 +84,7 @@ def plot_retained(metrics: pd.DataFrame) -> Figure:
     names = [f"{variant} ({value:.3f}{few.get(variant, '')})" for variant, value in clean["value"].items()]
     axes.set_yticklabels(names, rotation=0)
     axes.set(xlabel="", ylabel="")
-    axes.set_xticks(axes.get_xticks(), [textwrap.fill(kind, 10) for kind in kinds], rotation=0, fontsize=7.5)
+    axes.set_xticks(axes.get_xticks(), kinds, rotation=40, ha="right", rotation_mode="anchor")
     return figure
 
 
