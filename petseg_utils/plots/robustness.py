@@ -76,9 +76,9 @@ def plot_retained(metrics: pd.DataFrame) -> Figure:
     clean = select(metrics, metric="iou", class_="mean", perturbation=CLEAN).set_index("variant").sort_values(
         "value", ascending=False)
     table = rows.pivot(index="variant", columns="perturbation", values="value").loc[clean.index, kinds]
-    figure, axes = plt.subplots(figsize=(12, 1.6 + 0.3 * len(table)))
+    figure, axes = plt.subplots(figsize=(10.5, 1.6 + 0.26 * len(table)))
     sns.heatmap(table, annot=True, fmt=".2f", cmap="cividis", vmin=0.3, vmax=1.05, ax=axes,
-                annot_kws={"fontsize": 9}, cbar_kws={"label": "share of the clean mIoU"}, linewidths=0.5)
+                annot_kws={"fontsize": 8}, cbar_kws={"label": "share of the clean mIoU"}, linewidths=0.5)
     most = clean["n_images"].max()
     few = {variant: f"; {n:.0f} photos" for variant, n in clean["n_images"].items() if n < most}
     names = [f"{variant} ({value:.3f}{few.get(variant, '')})" for variant, value in clean["value"].items()]
