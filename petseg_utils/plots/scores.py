@@ -53,7 +53,8 @@ def plot_error_by_distance(distances: np.ndarray, errors: dict[str, dict[str, np
     axes.set(xlabel="distance to the border band in pixels: inside the pet (-), outside (+)",
              ylabel="share that is wrong", ylim=(0, None), xlim=(distances[0], distances[-1]))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2, frameon=False, fontsize=9)
+    columns = 2 if max(map(len, axes.get_legend_handles_labels()[1])) < 55 else 1
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=columns, frameon=False, fontsize=9)
     return figure
 
 
