@@ -166,14 +166,17 @@ class _Contender:
         with self.precision.autocast():
             embedding = model.embed(maps or model.encode(images), images)
             logits = model.select(embedding, prompts.to(images.device)).float()
-            unprompted = model.select(embedding, torch.zeros_like(prompts).to(images.device)).float()
+            # A dialogue's first click leans on what is seen without it; else only a photo without a click needs that.
+            dialogue = model.planes > 1
+            empty = torch.zeros_like(prompts).to(images.device)
+            unprompted = model.select(embedding, empty).float() if dialogue else logits
         pets = 1 - unprompted[:, :NUM_CLASSES].softmax(1)[:, BACKGROUND]
         decisions = []
         for of_photo, pet, clicked, size in zip(logits, pets, said, sizes, strict=True):
             classes, region = of_photo[:NUM_CLASSES].softmax(0), of_photo[NUM_CLASSES]
             if not clicked:  # without a prompt, the region is the pet
                 region = as_logits(pet)
-            elif model.planes > 1:  # one of a dialogue, as its prompter has it
+            elif dialogue:
                 region = lean_on_seen(region, pet, clicked[0].x, clicked[0].y)
             parts = label_region(region.sigmoid(), classes)
             decisions.append(cut_in_two(resize_logits(region[None], size)[0].sigmoid(), parts).argmax(0).cpu().numpy())

@@ -134,7 +134,7 @@ def plot_variants(metrics: pd.DataFrame, metric: str = "iou", split: str = "test
                           textcoords="offset points", ha="center", fontsize=9, color="0.25")
     axes.errorbar(rows["value"], places, xerr=errors, fmt="o", color=sns.color_palette("colorblind")[0],
                   elinewidth=1.2, capsize=2)
-    for y, (value, high) in zip(places, zip(rows["value"], rows["ci_high"], strict=True), strict=True):
+    for y, value, high in zip(places, rows["value"], rows["ci_high"], strict=True):
         axes.annotate(f"{value:.3f}", (high, y), xytext=(6, 0), textcoords="offset points", va="center", fontsize=9,
                       bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})  # lines must not cross numbers
     axes.set_yticks(places, names)

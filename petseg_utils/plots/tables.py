@@ -108,7 +108,7 @@ def plot_losses(panels: dict[str, dict[str, pd.DataFrame]]) -> Figure:
     """Training (solid) and validation loss (dashed) of runs over their epochs, on a log scale; by the loss's name, a
     panel each, then by the run's, their histories."""
     figure, grid = plt.subplots(1, len(panels), figsize=(1 + 4.5 * len(panels), 3.6), squeeze=False)
-    colours = iter(sns.color_palette("colorblind"))
+    colours = iter(sns.color_palette("colorblind", sum(map(len, panels.values()))))
     for axes, (loss, histories) in zip(grid[0], panels.items(), strict=True):
         for name, history in histories.items():
             colour = next(colours)
