@@ -8,10 +8,14 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from filelock import FileLock
 
 STALE_SECONDS = 3600  # no writer pauses that long: a temporary folder untouched since belongs to a dead one
+_UMASK = os.umask(0)
+os.umask(_UMASK)  # there is no way but setting it to learn what it is
 _SUFFIX = "?" * 8 + ".tmp"  # of the temporary names below, as a pattern
 
 
@@ -24,6 +28,7 @@ def replacing_file(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("r+b") as stream:
             os.fsync(stream.fileno())  # else a power cut can leave the new name on an empty file
+        temporary.chmod(0o666 & ~_UMASK)  # as any other new file: some writers keep theirs from everybody else
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -68,6 +73,12 @@ def remove_leftovers(folder: Path) -> None:
     """
     for leftover in folder.glob(f".*.{_SUFFIX}"):
         leftover.unlink(missing_ok=True)
+
+
+def write_arrays(path: Path, **arrays: Any) -> None:
+    """Write a compressed .npz file in one step."""
+    with replacing_file(path) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -160,7 +160,9 @@ def merge(workspaces: tuple[Path, ...]) -> None:
     for other in workspaces:
         merged = merge_runs(other.expanduser(), here)
         click.echo(f"{other}: {len(merged.brought)} runs brought, {len(merged.known)} already here, "
-                   f"{len(merged.unfinished)} not finished there")
+                   f"{len(merged.unfinished)} not finished there, {len(merged.busy)} being trained here")
+        for name in merged.strange:
+            click.echo(f"{name} left out: it is not named after its spec, but renamed, edited or of another version")
 
 
 @main.command()
@@ -219,9 +221,10 @@ def evaluate(checkpoint: str, data_root: str, split: str, border: str, image_siz
     elif image_size is None:
         path = find_checkpoint(checkpoint)
         size, model = read_spec(path).image_size, load_model(path)
+        if (path.parent / "spec.json").is_file() and not (path.parent / "run.json").is_file():
+            click.echo(f"petseg: run {path.parent.name} is not finished, this is its best epoch so far", err=True)
     else:
-        raise UsageError(f"--image-size {image_size} is for the off-the-shelf model, a checkpoint knows its own: leave "
-                         "it out")
+        raise UsageError(f"--image-size {image_size} is for the off-the-shelf model: leave it out for a checkpoint")
     precision = choose_precision()
     opened = open_data(data_root, size, Workspace.find().cache, allow_defects=allow_defects)
     # The off-the-shelf model works at 520 px inside: 64 photos at once would take gigabytes.

@@ -1,6 +1,6 @@
 """From logits to statistics: every model is scored here, at the photos' own resolution."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,12 @@ def evaluate(model: Any, data: PetData, part: str, precision: Precision, *, at_o
         truth = data.original_mask(row) if at_original_size else data.masks[row]
         resized = resize_logits(logits, (truth.shape[0], truth.shape[1]))
         found.append(image_statistics(np.asarray(truth), resized.cpu().numpy(), int(data.species[row])))
+    return stack_statistics(data, part, found)
+
+
+def stack_statistics(data: PetData, part: str, found: Sequence[dict[str, np.ndarray]]) -> ImageStatistics:
+    """Statistics of a part's photos from those of each photo (:func:`petseg_utils.metrics.image_statistics`), in
+    order."""
     rows = data.indices(part)
     manifest = data.manifest.iloc[rows]
     return ImageStatistics(
@@ -58,17 +64,19 @@ def logits_of(model: Any, data: PetData, part: str, precision: Precision, *, map
     """
     was_training = model.training
     model.eval()
-    for batch, images in batches_of(data, part, precision, batch_size):
-        with precision.autocast():
-            if maps is None:
-                logits = model(images).float()
-            else:
-                logits = model.decode([m.to(precision.device) for m in maps.read(batch)], images).float()
-        if not torch.isfinite(logits).all():
-            raise TrainingError("the model's logits are not all finite numbers: train it again with a lower learning "
-                                "rate")
-        yield from zip(batch.tolist(), logits, strict=True)
-    model.train(was_training)
+    try:
+        for batch, images in batches_of(data, part, precision, batch_size):
+            with precision.autocast():
+                if maps is None:
+                    logits = model(images).float()
+                else:
+                    logits = model.decode([m.to(precision.device) for m in maps.read(batch)], images).float()
+            if not torch.isfinite(logits).all():
+                raise TrainingError("the model's logits are not all finite numbers: train it again with a lower "
+                                    "learning rate")
+            yield from zip(batch.tolist(), logits, strict=True)
+    finally:
+        model.train(was_training)
 
 
 def batches_of(data: PetData, part: str, precision: Precision,

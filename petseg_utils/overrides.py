@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 from typing import Any
 
+from petseg_utils.encoders.naming import in_folder
 from petseg_utils.errors import UsageError
 
 
@@ -29,8 +30,5 @@ def absolute(folder: str) -> str:
 
 
 def _absolute_encoder(spec: str) -> str:
-    """The same for an encoder's spec that names a local file: ``FILE.py`` or ``CHECKPOINT:MODEL``."""
-    prefix = "random:" if spec.startswith("random:") else ""
-    rest = spec.removeprefix(prefix)
-    file, colon, model = (rest, "", "") if rest.endswith(".py") else rest.rpartition(":")
-    return f"{prefix}{absolute(file)}{colon}{model}" if Path(file).expanduser().is_file() else spec
+    """The same for an encoder's spec that names a local file that is there."""
+    return in_folder(spec, lambda file: absolute(str(file)) if file.expanduser().is_file() else file)

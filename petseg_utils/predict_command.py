@@ -25,11 +25,12 @@ def predict(checkpoint: str, photos: tuple[Path, ...], inside: tuple[str, ...], 
     Without a prompt the pet is looked for. A photo that cannot be read is named and left out; the exit status then
     is 1.
     """
+    photos, output = tuple(photo.expanduser() for photo in photos), output.expanduser()
     points = [_point(pair) for pair in (*inside, *outside)]
     labels = [1] * len(inside) + [0] * len(outside)
     prompted = bool(points) or text is not None
     from petseg_utils.precision import choose_precision
-    from petseg_utils.prediction import Prediction, find_photos, predict_files, predict_photo, predict_region
+    from petseg_utils.prediction import Prediction, find_photos, predict_files, predict_photo, predict_region, printable
     from petseg_utils.prompts.prompter import build_prompter
     from petseg_utils.prompts.shipped import find_checkpoint
     from petseg_utils.prompts.text import build_texts
@@ -60,9 +61,11 @@ def predict(checkpoint: str, photos: tuple[Path, ...], inside: tuple[str, ...], 
             if not share:
                 wanted = CLASS_NAMES[code] if texts is not None and not points else "pet"
                 click.echo(f"{photo}: no {wanted} found{' there' if points else ''}")
+            elif texts is not None and points and label != CLASS_NAMES[code]:
+                click.echo(f"{photo}: the clicks select {label}, the text says {CLASS_NAMES[code]}")
             elif label == "background":
                 click.echo(f"{photo}: background selected, {share:.0%} of the photo")
-        click.echo(f"{3 * len(table)} pictures and predictions.csv in {output}")
+        click.echo(f"{3 * len(table)} pictures and predictions.csv in {printable(output)}")
     for refusal in refused:
         click.echo(f"petseg: {refusal}", err=True)
     if refused:

@@ -1,6 +1,8 @@
 """Masks of anybody's photos: from a file to probabilities at the photo's own size, and to pictures one can use."""
 
+import errno
 import io
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from torch import nn
 from tqdm import tqdm
 
@@ -17,6 +19,7 @@ from petseg_utils.atomic import replacing_file, write_text
 from petseg_utils.classes import BACKGROUND, CAT, CLASS_NAMES, DOG
 from petseg_utils.data.colours import encode_colours, overlay
 from petseg_utils.data.decode import BAD_PICTURE, squeeze
+from petseg_utils.data.pictures import to_rgb, turn_of
 from petseg_utils.errors import DataError, PetsegError, UsageError
 from petseg_utils.evaluation import resize_logits
 from petseg_utils.precision import Precision
@@ -24,12 +27,8 @@ from petseg_utils.prompts.selection import Selection
 
 APPLE_SUFFIXES = (".heic", ".heif")
 _TABLE = "predictions.csv"
-_TURNS = {  # how to undo each value of EXIF's Orientation
-    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", *APPLE_SUFFIXES)
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jfif", ".avif", ".jp2",
+                  *APPLE_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -86,10 +85,11 @@ def find_photos(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            photos = sorted(p for p in path.iterdir()
-                            if p.suffix.lower() in PHOTO_SUFFIXES and p.is_file() and not p.name.startswith("."))
+            photos = sorted(p for p in path.iterdir()  # a link to nothing, too: it is refused by name
+                            if p.suffix.lower() in PHOTO_SUFFIXES and not p.is_dir() and not p.name.startswith("."))
             if not photos:
-                raise DataError(f"folder {str(path)!r} holds no photo: put {', '.join(PHOTO_SUFFIXES)} files there")
+                raise DataError(f"folder {str(path)!r} holds no photo (folders in it are not looked into): put "
+                                f"{', '.join(PHOTO_SUFFIXES)} files there")
             found += photos
         elif path.is_file():
             found.append(path)
@@ -115,43 +115,19 @@ def decode_photo(source: Path | io.BytesIO, name: str) -> np.ndarray:
     the photo.
 
     A phone stores its photos as the sensor lay and notes how to turn them. We turn them here, and not where a data set
-    is read: there the masks follow the stored pixels. What is transparent becomes white, as viewers show it; 16 bits a
-    channel become 8.
+    is read: there the masks follow the stored pixels. Modes are brought to RGB by
+    :func:`petseg_utils.data.pictures.to_rgb`.
     """
     if Path(name).suffix.lower() in APPLE_SUFFIXES:
         raise DataError(f"photo {name!r} is in Apple's HEIC format, which cannot be read here: export it as JPEG")
     try:
         with Image.open(source) as picture:
-            upright = _turn_upright(picture)
-            if upright.mode.startswith("I") or upright.mode == "F":
-                return _from_deep_grey(np.asarray(upright))
-            if upright.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in upright.info:
-                layer = upright.convert("RGBA")
-                upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-            return np.asarray(upright.convert("RGB"))
+            turn = turn_of(picture)
+            return to_rgb(picture if turn is None else picture.transpose(turn))
     except BAD_PICTURE as error:
         unknown = isinstance(error, UnidentifiedImageError)
         reason = "no known picture format" if unknown else " ".join(str(error).split())
         raise DataError(f"photo {name!r} cannot be read ({reason}): give a JPEG or PNG file") from None
-
-
-def _turn_upright(picture: Image.Image) -> Image.Image:
-    """The picture as its EXIF says that it stands; as it lies where that cannot be read. (Pillow's own function also
-    writes the rest of the EXIF anew, and stumbles over a single odd entry.)"""
-    try:
-        turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # whatever a damaged block makes its reader raise
-        turn = None
-    return picture if turn is None else picture.transpose(turn)
-
-
-def _from_deep_grey(values: np.ndarray) -> np.ndarray:
-    """Grey of more than 8 bits (H, W) as uint8 (H, W, 3): 65535 is white, as in a 16-bit PNG (Pillow cuts at 255), or
-    255, or for floats 1, where nothing is brighter."""
-    top = values.max(initial=0)
-    high = 65535 if top > 255 else 1 if values.dtype.kind == "f" and top <= 1 else 255
-    grey = np.rint(np.clip(values.astype(np.float64), 0, high) / high * 255).astype(np.uint8)
-    return np.repeat(grey[:, :, None], 3, axis=2)
 
 
 def predict_files(segment: Callable[[np.ndarray], Prediction], photos: Sequence[Path],
@@ -164,12 +140,17 @@ def predict_files(segment: Callable[[np.ndarray], Prediction], photos: Sequence[
         folder: where the pictures and ``predictions.csv`` go.
 
     Returns:
-        The table, one row a photo, which is also written as ``predictions.csv``; and for every photo that could not be
-        read, where a click lies outside, or whose pictures could not be written, why. The others are not stopped by it.
+        The table, one row a photo, which is also written as ``predictions.csv`` (an earlier one stays where nothing is
+        predicted); and for every photo that could not be read, where a click lies outside, or whose pictures could not
+        be written, why. The others are not stopped by it.
+
+    Raises:
+        OSError: nothing can be written to the folder.
     """
     rows: list[dict[str, Any]] = []
     refused: list[PetsegError] = []
-    (folder / _TABLE).unlink(missing_ok=True)  # of an earlier call: it would pass for this one's
+    with tempfile.TemporaryFile(dir=next(place for place in (folder, *folder.parents) if place.exists())):
+        pass  # a folder that cannot be written to is told before any work
     try:
         _predict_each(segment, photos, folder, rows, refused)
     finally:  # also when somebody stops it half-way
@@ -189,13 +170,14 @@ def _predict_each(segment: Callable[[np.ndarray], Prediction], photos: Sequence[
             refused.append(error if str(path) in str(error) else type(error)(f"{path}: {error}"))
             continue
         try:
-            rows.append({"photo": _printable(path)} | write_prediction(folder, path.stem, image, prediction))
+            rows.append({"photo": printable(path)} | write_prediction(folder, path.stem, image, prediction))
         except OSError as error:
-            refused.append(DataError(f"{_printable(path)}: its pictures cannot be written to {str(folder)!r} "
-                                     f"({error.strerror}): make room there, or give the photo a shorter name"))
+            advice = {errno.ENAMETOOLONG: "give the photo a shorter name", errno.ENOSPC: "make room there"}
+            refused.append(DataError(f"{printable(path)}: its pictures cannot be written to {printable(folder)!r} "
+                                     f"({error.strerror}): {advice.get(error.errno or 0, 'give another folder')}"))
 
 
-def _printable(path: Path) -> str:
+def printable(path: Path) -> str:
     """A path as text that any file and any terminal takes: what is no UTF-8 in its name becomes a question mark."""
     return str(path).encode("utf-8", "replace").decode("utf-8")
 
@@ -225,5 +207,5 @@ def write_prediction(folder: Path, stem: str, image: np.ndarray, prediction: Pre
         "probability": round(float(prediction.probabilities[code][own].mean()), 4),
         "cat_share": round(float((prediction.mask == CAT).mean()), 4),
         "dog_share": round(float((prediction.mask == DOG).mean()), 4),
-        "selected_share": round(float(region.mean()), 4),
+        "selected_share": float(f"{region.mean():.4g}"),  # decimals would round a small region away
     }

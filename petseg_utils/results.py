@@ -66,7 +66,7 @@ def metric_rows(run: Run) -> list[dict[str, Any]]:
     if run.spec.task == "prompt":
         clicked = untrained_rows({"test": run.statistics(CLICKED)})
         scored = [row | {"prompt": "none"} for row in scored] + [row | {"prompt": "random"} for row in clicked]
-        for split in filter(run.has_prompt_scores, ("test", NATIVE)):
+        for split in ("test", *filter(run.has_prompt_scores, (NATIVE,))):
             scored += dialogue_rows({split: run.prompt_scores(split)})
     return [_about(run) | row for row in scored]
 
@@ -137,8 +137,10 @@ def refuse_other_data(folder: Path, notebook: str, variants: set[str], manifest:
         UsageError: the tables hold rows on another split or of other photos.
     """
     rows, path = read_table(folder, "runs"), folder / "manifest.csv"
-    rows = rows[(rows["notebook"] != notebook) | ~rows["variant"].isin(variants)]
     moved = path.is_file() and path.read_text(encoding="utf-8") != manifest
+    if moved:  # rows on spoiled photos are of the split as well, and no runs of their own
+        rows = pd.concat([rows, read_table(folder, "metrics").query("perturbation != ''")])
+    rows = rows[(rows["notebook"] != notebook) | ~rows["variant"].isin(variants)]
     if len(rows) and (moved or {json.loads(spec)["data"] for spec in rows["spec"]} != {fingerprint}):
         raise UsageError(f"study {folder.name!r} holds results of {', '.join(sorted(set(rows['notebook'])))} on other "
                          f"data: give this study another name, or remove {str(folder)!r}")

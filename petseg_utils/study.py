@@ -19,11 +19,10 @@ from petseg_utils.evaluation import evaluate
 from petseg_utils.models import FROZEN_ENCODER_NAMES, PROMPT_NAMES
 from petseg_utils.precision import choose_precision
 from petseg_utils.profiles import Settings
-from petseg_utils.prompts.prompter import build_prompter
-from petseg_utils.prompts.protocol import PromptScores, evaluate_prompts
-from petseg_utils.prompts.text import build_texts
+from petseg_utils.prompts.protocol import PromptScores
 from petseg_utils.results import packaged_table, read_table, record_perturbed, record_runs, refuse_other_data
 from petseg_utils.robustness import perturb_runs, robustness_photos
+from petseg_utils.scoring import prompt_control, score_at_native_size, score_prompts_anew
 from petseg_utils.synthetic import write_synthetic_pets
 from petseg_utils.training.loop import train
 from petseg_utils.training.recipes import FAMILY_LEARNING_RATES
@@ -103,20 +102,22 @@ class Study:
             plain["task"] = "prompt"
         if model in FROZEN_ENCODER_NAMES:
             encoder = changes.get("encoder", s.encoder)
-            plain |= {"encoder": encoder, "encoder_weights": self._encoder_facts(encoder)[0], "frozen": True,
+            size = changes.get("options", {}).get("image_size", s.encoder_size)
+            weights, code, _ = self._encoder_facts(encoder, size)
+            plain |= {"encoder": encoder, "encoder_weights": weights, "encoder_code": code, "frozen": True,
                       "epochs": s.prompt_epochs if model in PROMPT_NAMES else s.decoder_epochs}
             if changes.get("augmentation", "none") != "none":
                 plain["views"] = s.views
         return RunSpec(**(plain | changes))
 
     @cache  # noqa: B019 (a study lives as long as its notebook)
-    def _encoder_facts(self, spec: str) -> tuple[str, int]:
-        encoder = build_encoder(spec, self.settings.encoder_size)
-        return encoder.weights_hash, max(encoder.strides)
+    def _encoder_facts(self, spec: str, image_size: int) -> tuple[str, str, int]:
+        encoder = build_encoder(spec, image_size)  # a ViT's table of positions, and so its hash, depends on the size
+        return encoder.weights_hash, encoder.trunk.code, max(encoder.strides)
 
     def encoder_stride(self, spec: str) -> int:
         """Pixels of the encoder's input to a place in its last map."""
-        return self._encoder_facts(spec)[1]
+        return self._encoder_facts(spec, self.settings.encoder_size)[2]
 
     def _options(self, model: str) -> dict[str, Any]:
         s = self.settings
@@ -130,7 +131,9 @@ class Study:
 
     def train(self, spec: RunSpec) -> Run:
         """The spec's finished run: see :func:`petseg_utils.training.loop.train`."""
-        return train(spec, self.data, self.workspace.runs, features=self.features, device=self.settings.device)
+        run = train(spec, self.data, self.workspace.runs, features=self.features, device=self.settings.device)
+        score_prompts_anew(run, self.data, choose_precision(self.settings.device))
+        return run
 
     def finished(self, specs: dict[str, RunSpec]) -> dict[str, Run]:
         """Those of some specs, by variant, whose runs are finished in this workspace."""
@@ -143,30 +146,11 @@ class Study:
         return FeatureStore(self.workspace.cache / "features", self.settings.cache_gb,
                             lambda chunks, what: tqdm(chunks, desc=what, unit="chunk", mininterval=2))
 
-    def score_at_native_size(self, run: Run) -> None:
-        """Score a run on the test photos of the settings' ``native_root`` too, at those photos' own sizes."""
-        if self.settings.native_root is None:
-            return
-        names = self.native_data.names[self.native_data.indices("test")]
-        if not run.has_statistics(NATIVE, names):
-            precision = choose_precision(self.settings.device)
-            run.write_statistics(NATIVE, evaluate(precision.model(run.load_model()), self.native_data, "test",
-                                                  precision))
-        if run.spec.task == "prompt" and not run.has_prompt_scores(NATIVE, names):
-            run.write_prompt_scores(NATIVE, self._prompt_scores(run, self.native_data))
-
     def prompt_control(self, run: Run, *, components: bool) -> dict[str, PromptScores]:
-        """What prompts get from a run's model that takes none, by split: the part under the click, or (with
-        ``components`` off) the pet wherever the click is. Kept beside the run."""
-        kind = "components" if components else "clicks-ignored"
-        found = {}
-        for split, data in (("test", self.data), (NATIVE, self.native_data if self.settings.native_root else None)):
-            if data is not None:
-                if not run.has_prompt_scores(f"{split}-{kind}", data.names[data.indices("test")]):
-                    scores = self._prompt_scores(run, data, components=components)
-                    run.write_prompt_scores(f"{split}-{kind}", scores)
-                found[split] = run.prompt_scores(f"{split}-{kind}")
-        return found
+        """What prompts get from a run's model that takes none, by split; see
+        :func:`petseg_utils.scoring.prompt_control`."""
+        datasets = {"test": self.data} | ({NATIVE: self.native_data} if self.settings.native_root else {})
+        return prompt_control(run, datasets, choose_precision(self.settings.device), components=components)
 
     def perturb(self, runs: dict[str, Run]) -> np.ndarray:
         """Ask finished segmentation runs, by variant, about spoiled test photos; see
@@ -182,21 +166,23 @@ class Study:
 
     def record_perturbed(self, notebook: str, runs: dict[str, Run]) -> None:
         """Put runs' scores on spoiled photos into ``metrics.csv``, and the photos' names beside it."""
+        folder = self._results_on_this_data(notebook, runs)
         names = self.perturb(runs)
-        folder = self.workspace.results(self.name)
         record_perturbed(folder, self.name, notebook, self._dataset, runs, names)
         write_text(folder / "robustness_photos.csv", "name\n" + "\n".join(names) + "\n")
+
+    def _results_on_this_data(self, notebook: str, runs: dict[str, Run]) -> Path:
+        """The folder of tables, which now says of what split they are; refused if others than these rows are of other
+        photos."""
+        folder = self.workspace.results(self.name)
+        manifest = self.data.manifest.to_csv(index=False, lineterminator="\n")
+        refuse_other_data(folder, notebook, set(runs), manifest, self.data.fingerprint)
+        write_text(folder / "manifest.csv", manifest)
+        return folder
 
     @property
     def _dataset(self) -> str:
         return "synthetic" if self.settings.dataset == "synthetic" else self.data.layout.kind
-
-    def _prompt_scores(self, run: Run, data: PetData, **options: Any) -> PromptScores:
-        precision = choose_precision(self.settings.device)
-        model = precision.model(run.load_model())
-        prompter = build_prompter(model, run.spec.image_size, precision, build_texts(), **options)
-        return evaluate_prompts(prompter, data, "test",
-                                progress=lambda rows, what: tqdm(rows, desc=what, unit="photo", mininterval=2))[0]
 
     def record(self, notebook: str, runs: dict[str, Run], untrained: dict[str, nn.Module] | None = None,
                prompted: dict[str, dict[str, PromptScores]] | None = None) -> None:
@@ -210,13 +196,10 @@ class Study:
         Raises:
             UsageError: the tables hold other results on other data, which must not be mixed.
         """
-        folder = self.workspace.results(self.name)
-        manifest = self.data.manifest.to_csv(index=False, lineterminator="\n")
-        refuse_other_data(folder, notebook, set(runs), manifest, self.data.fingerprint)
+        folder, precision = self._results_on_this_data(notebook, runs), choose_precision(self.settings.device)
         for run in runs.values():
-            if run.spec.task in SEGMENTING:
-                self.score_at_native_size(run)
-        precision = choose_precision(self.settings.device)
+            if run.spec.task in SEGMENTING and self.settings.native_root is not None:
+                score_at_native_size(run, self.native_data, precision)
         parts = {split: (self.data, split) for split in SPLITS}
         if untrained and self.settings.native_root is not None:
             parts[NATIVE] = self.native_data, "test"
@@ -224,7 +207,6 @@ class Study:
                             for split, (data, part) in parts.items()}
                   for variant, model in (untrained or {}).items()}
         record_runs(folder, self.name, notebook, self._dataset, runs, scored, prompted)
-        write_text(folder / "manifest.csv", manifest)
 
     def rows_to_show(self, table: str, notebook: str) -> pd.DataFrame:
         """A notebook's rows of ``metrics``, ``groups`` or ``runs``, for a lesson: the study's own where its profile

@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from petseg_utils.encoders.specs import encoder_name
+from petseg_utils.encoders.naming import encoder_name
 from petseg_utils.models.clip import DECODER_NAMES
 from petseg_utils.profiles import Settings
 from petseg_utils.study import Study
@@ -163,7 +163,7 @@ def clip_ablations(study: Study) -> dict[str, RunSpec]:
     encoder = study.settings.encoder
     changes: dict[str, dict[str, Any]] = {
         "baseline": {},
-        "random weights": {"encoder": f"random:{encoder}"},
+        "random weights": {"encoder": f"random:{encoder.removeprefix('random:')}"},
         "fine-tuned": {"frozen": False},
         "last layer only": {"options": {"layers": "last"}},
         "no image path": {"options": {"image_path": False}},
@@ -171,17 +171,19 @@ def clip_ablations(study: Study) -> dict[str, RunSpec]:
         "normalised as ImageNet": {"options": {"normalisation": "imagenet"}},
         SPOILED: {"augmentation": "spoiled"},
     }
-    for size in (3 * study.settings.encoder_size // 2, 2 * study.settings.encoder_size):
+    stride = study.encoder_stride(encoder)
+    for factor in (1.5, 2.0):
+        size = int(factor * study.settings.encoder_size) // stride * stride
         changes[f"no image path, seen at {size} px"] = {"options": {"image_path": False, "image_size": size}}
     for grid in TOKEN_GRIDS:
         changes[f"last layer only, no image path, {grid} x {grid} tokens"] = {
-            "options": {"layers": "last", "image_path": False, "image_size": grid * study.encoder_stride(encoder)}}
+            "options": {"layers": "last", "image_path": False, "image_size": grid * stride}}
     return {f"{encoder_label(study.settings)}, {name}": _clip(study, "multi", **own) for name, own in changes.items()}
 
 
 def _clip(study: Study, decoder: str, *, options: dict[str, Any] | None = None, **changes: Any) -> RunSpec:
-    plain = study.spec("clip", **({"augmentation": "five"} | changes))
-    return dataclasses.replace(plain, options=plain.options | {"decoder": decoder} | (options or {}))
+    own = {"image_size": study.settings.encoder_size, "decoder": decoder} | (options or {})
+    return study.spec("clip", **({"augmentation": "five", "options": own} | changes))
 
 
 def prompt_specs(study: Study) -> dict[str, RunSpec]:

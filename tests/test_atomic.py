@@ -130,3 +130,11 @@ def test_leftover_files_are_removed_and_no_others(tmp_path):
     remove_leftovers(tmp_path)
     assert names(tmp_path) == [".lock", "last.safetensors", "notes.tmp"]
     remove_leftovers(tmp_path / "nowhere")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_a_file_may_be_read_by_whom_the_umask_lets(tmp_path):
+    (tmp_path / "plain").touch()
+    with replacing_file(tmp_path / "private") as temporary:
+        os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600))
+    assert (tmp_path / "private").stat().st_mode == (tmp_path / "plain").stat().st_mode

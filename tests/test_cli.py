@@ -179,7 +179,7 @@ def test_every_defective_file_is_named(tmp_path):
 
 def test_checkpoints_and_parts_that_are_not_there_are_refused_with_a_sentence(trained, pets, tmp_path):
     assert_sentence(refused(1, "evaluate", tmp_path / "none.safetensors", "--data-root", pets), "none.safetensors",
-                    "does not exist: give the path")
+                    "does not exist: give a run's folder")
     assert_sentence(refused(1, "evaluate", pets / "oxford-iiit-pet/annotations/test.txt", "--data-root", pets),
                     "cannot be read")
     assert_sentence(refused(1, "evaluate", trained["checkpoint"], "--data-root", tmp_path / "none"), "is not a folder")

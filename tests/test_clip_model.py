@@ -1,5 +1,8 @@
 """A decoder on a frozen encoder: what trains, what does not, what is saved, and that the cache changes nothing."""
 
+import dataclasses
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -93,6 +96,29 @@ def test_a_checkpoint_holds_the_decoder_and_finds_the_encoder(encoder_file, few,
     with pytest.raises(DataError) as caught:
         run.load_model()
     assert_sentence(str(caught.value), "tiny.py", spec.encoder_weights, "train again")
+
+
+def test_other_code_is_another_run_and_another_folder_is_not(encoder_file, few, tmp_path):
+    def code(path):
+        return build_encoder(path, 64).trunk.code
+
+    spec = clip_spec(few, encoder_file, encoder_code=code(encoder_file))
+    run = train(spec, few, tmp_path / "runs", device="cpu", quiet=True)
+    (tmp_path / "moved").mkdir()
+    moved = Path(encoder_file).rename(tmp_path / "moved" / "tiny.py")
+    assert dataclasses.replace(spec, encoder=str(moved)).run_name == run.name
+    with pytest.raises(DataError, match="tiny.py' is not there"):
+        run.load_model()
+    beside = write_encoder(run.folder)  # where a checkpoint is taken to, its encoder goes, too
+    assert run.load_model()
+
+    source = open(beside).read()
+    write_encoder(run.folder, source=source.replace("self.second(first)", "2 * self.second(first)"))
+    assert build_encoder(beside, 64).weights_hash == spec.encoder_weights
+    assert dataclasses.replace(spec, encoder_code=code(beside)).run_name != run.name
+    with pytest.raises(DataError) as caught:
+        run.load_model()
+    assert_sentence(str(caught.value), "tiny.py", spec.encoder_code, "train again")
 
 
 def test_fine_tuning_moves_the_encoder_and_saves_it(encoder_file, few, tmp_path):

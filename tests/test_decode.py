@@ -1,5 +1,7 @@
 """Decoding: pictures of any mode, every defect reported by its file, and resizing that keeps photo and mask aligned."""
 
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from making_data import (
     write_oxford,
     write_picture,
 )
-from PIL import Image
+from PIL import ExifTags, Image
 
 from petseg_utils.data import open_data
 from petseg_utils.data.decode import decode, read_mask_file, read_photo, squeeze, squeeze_mask
@@ -214,3 +216,46 @@ def test_a_colour_mask_that_contradicts_the_photos_name_is_a_defect(tmp_path):
     assert {name for name, messages in found.items() if messages} == {"pug_1", "Birman_2"}
     assert "painted cat" in found["pug_1"][0] and "small letter" in found["pug_1"][0]
     assert "painted dog" in found["Birman_2"][0] and "capital letter" in found["Birman_2"][0]
+
+
+def test_a_photo_of_ones_own_that_is_stored_turned_is_a_defect(tmp_path):
+    """Its mask was painted on what a viewer showed. Oxford's trimaps follow the stored pixels."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 3
+    for write, kind in ((write_coursework, "coursework"), (write_oxford, "oxford")):
+        write(tmp_path / kind)
+        layout = read_layout(tmp_path / kind)
+        path = layout.samples[0].image_path
+        with Image.open(path) as picture:
+            picture.copy().save(path, exif=exif)
+        decoded, defects = decode(layout, layout.samples[0])
+        if kind == "oxford":
+            assert decoded is not None and not defects
+        else:
+            assert decoded is None and "store it upright" in str(defects[0]) and str(path) in str(defects[0])
+
+
+def test_sixteen_bits_of_grey_are_not_cut_off(tmp_path):
+    grey = np.arange(0, 65536, 256, dtype=np.uint16).reshape(16, 16)
+    Image.fromarray(grey).save(tmp_path / "deep.png")
+    read = read_photo(tmp_path / "deep.png")
+    assert read.shape == (16, 16, 3) and np.abs(read[..., 0].astype(int) - grey // 256).max() <= 1
+
+
+def test_a_name_that_no_table_can_hold_is_refused(tmp_path):
+    write_coursework(tmp_path)
+    photo = next((tmp_path / "Test" / "color").glob("*.jpg"))
+    try:
+        os.rename(os.fsencode(photo), os.fsencode(photo.parent) + b"/Caf\xe9_1.jpg")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    with pytest.raises(DataError, match="is no UTF-8"):
+        read_layout(tmp_path)
+
+
+def test_what_a_mac_adds_is_no_photo(tmp_path):
+    write_coursework(tmp_path)
+    before = read_layout(tmp_path).samples
+    (tmp_path / "Test" / "color" / "._Birman_3.jpg").write_bytes(b"resource fork")
+    (tmp_path / "Test" / "label" / "._Birman_3.png").write_bytes(b"resource fork")
+    assert read_layout(tmp_path).samples == before

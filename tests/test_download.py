@@ -58,7 +58,7 @@ def files_of(folder):
 
 
 def names(folder):
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
 
 
 def refusal_of(root) -> str:

@@ -11,7 +11,8 @@ from open_clip import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from petseg_utils.encoders.base import hash_weights
-from petseg_utils.encoders.specs import build_encoder, encoder_name
+from petseg_utils.encoders.naming import encoder_name, in_folder
+from petseg_utils.encoders.specs import build_encoder
 from petseg_utils.errors import DataError, UsageError
 
 BROUGHT = Path(__file__).parents[2] / "shared" / "encoders" / "imagenet_rn101v2.py"
@@ -52,7 +53,12 @@ def test_maps_are_as_promised_and_nothing_moves(spec, caplog):
     ("return [first, self.second(first)]", "return first", ["answers two photos with Tensor"]),
     ("return [first, self.second(first)]", "return [first[:, :1], self.second(first)]", ["(2, 1, 16, 16)"]),
     ("return [first, self.second(first)]", "raise KeyError('lost')", ["fails on photos of 64 px", "lost"]),
-], ids=["channels", "strides", "maps", "lengths", "mean", "tensor", "broadcast", "raises"])
+    ("return [first, self.second(first)]", "return [first / 0, self.second(first)]", ["what is no number"]),
+    ("return [first, self.second(first)]", "raise SystemExit(3)", ["fails on photos of 64 px", "SystemExit"]),
+    ("channels, strides = (4, 6), (4, 8)", "channels, strides = (4, 6), (4, 0)", ["strides (4, 0)", "above 0"]),
+    ("(0.25, 0.25, 0.25)", "(0.25, 0.0, 0.25)", ["std (0.25, 0.0, 0.25)", "above 0"]),
+], ids=["channels", "strides", "maps", "lengths", "mean", "tensor", "broadcast", "raises", "nan", "exits", "stride 0",
+        "std 0"])
 def test_a_network_that_breaks_its_promise_is_refused_before_it_is_used(promised, given, parts, tmp_path):
     assert promised in TINY
     with pytest.raises(DataError) as caught:
@@ -167,6 +173,7 @@ def test_a_wrong_spec_is_refused_with_a_sentence(wrong, parts):
     ("def build(:", ["SyntaxError"]),
     ("x = 1", ["AttributeError", "build"]),
     ("def build():\n    raise OSError('no weights')", ["OSError", "no weights"]),
+    ("import sys\nsys.exit(3)", ["SystemExit", "mend"]),
     ("def build():\n    return 3", ["int", "torch.nn.Module"]),
     (TINY.replace("mean, std = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)", "std = (1, 1, 1)"), ["has no mean"]),
 ])
@@ -175,6 +182,12 @@ def test_a_wrong_file_is_refused_with_a_sentence(source, parts, tmp_path):
     with pytest.raises(DataError) as caught:
         build_encoder(spec, 64)
     assert_sentence(str(caught.value), "mine.py", *parts)
+
+
+def test_a_file_may_hold_dataclasses(tmp_path):
+    source = ("from __future__ import annotations\nfrom dataclasses import dataclass\n\n@dataclass\nclass Width:\n"
+              "    first: int = 4\n" + TINY)
+    assert build_encoder(write_encoder(tmp_path, source=source), 64).channels == (4, 6)
 
 
 def test_random_twice_is_refused():
@@ -195,6 +208,17 @@ def test_offline_without_weights_one_sentence_names_the_file(spec, parts, monkey
     assert caplog.text == "" and not constants.HF_HUB_OFFLINE, "only within the call"
     printed = capsys.readouterr()
     assert not printed.out and "Retrying" not in printed.err
+
+
+def test_only_a_files_folder_is_exchanged():
+    def moved(spec):
+        return in_folder(spec, lambda file: f"new/{file.name}")
+
+    assert moved("/a/b/net.py") == "new/net.py" and moved("random:net.py") == "random:new/net.py"
+    assert moved("/a/clip.pt:ViT-B-32") == "new/clip.pt:ViT-B-32"
+    assert moved("a/odd.weights:petclip-mini") == "new/odd.weights:petclip-mini"
+    for spec in ("petclip-mini", "openai:ViT-B-32", "random:timm:resnet50.a1_in1k", "ae-unet-0123456789", ""):
+        assert moved(spec) == spec
 
 
 def test_names_are_free_of_folders():

@@ -154,6 +154,16 @@ def test_what_does_not_fit_is_not_cached(store, encoder, synthetic_data):
     assert exact.open(encoder, synthetic_data, "val", FLOAT32) is not None, "what is there is read, full or not"
 
 
+def test_views_that_do_not_all_fit_are_not_begun(store, encoder, synthetic_data):
+    size = 2 * len(synthetic_data.indices("train")) * (4 * 16 * 16 + 6 * 8 * 8)
+    views = [View("five", 0, number) for number in range(3)]
+    for room, fits in ((2.5, False), (3.1, True)):
+        small = FeatureStore(store.folder, room * size / 1e9)
+        assert small.has_room(encoder, synthetic_data, "train", FLOAT32, views) is fits
+    small.open(encoder, synthetic_data, "train", FLOAT32, views[0])
+    assert small.has_room(encoder, synthetic_data, "train", FLOAT32, views), "one of them is there"
+
+
 def test_numbers_that_float16_cannot_hold_are_refused(encoder):
     with torch.no_grad():
         encoder.trunk.network.second.weight.fill_(1e5)

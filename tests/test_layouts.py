@@ -60,6 +60,18 @@ def test_a_broken_line_is_named_by_file_number_and_text(tmp_path, line):
     assert message.startswith(f"line 3 of {str(listing)!r} reads {line!r}")
 
 
+def test_what_is_there_twice_is_named(tmp_path):
+    listing = write_oxford(tmp_path / "a") / "annotations" / "test.txt"
+    lines = listing.read_text().splitlines()
+    listing.write_text("\n".join([*lines, lines[-1]]))
+    assert f"line {len(lines) + 1} of {str(listing)!r} names {TEST[-1]!r} once more" in message_of(tmp_path / "a")
+    write_coursework(tmp_path / "b")
+    photo = next((tmp_path / "b" / "Test" / "color").glob("*.jpg"))
+    photo.with_suffix(".png").write_bytes(b"another picture")
+    message = message_of(tmp_path / "b")
+    assert str(photo) in message and photo.with_suffix(".png").name in message
+
+
 def test_a_list_that_is_not_text_is_named(tmp_path):
     listing = write_oxford(tmp_path) / "annotations" / "trainval.txt"
     listing.write_bytes(b"\x89PNG\xff\xfe\x80 1 \xff\n")

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from making_runs import assert_same_training, assert_sentence, train_tiny
 
 from petseg_utils import merging
+from petseg_utils.atomic import only_writer
 from petseg_utils.cli import main
 from petseg_utils.errors import DataError
 from petseg_utils.training import Run
@@ -70,16 +71,50 @@ def test_a_merge_that_was_stopped_is_gone_on_with(elsewhere, whole, tmp_path, mo
     assert Run(whole.spec, here.runs / whole.name).record() == whole.record()
 
 
-def test_a_folder_that_was_renamed_and_one_without_runs_are_refused(elsewhere, whole, tmp_path):
-    other, _ = elsewhere
-    (other / "runs" / whole.name).rename(other / "runs" / "unet-0000000000")
-    for folder, parts in ((other, ("unet-0000000000", whole.name)), (tmp_path / "nothing", ("nothing", "runs"))):
-        with pytest.raises(DataError) as error:
-            merging.merge_runs(folder, Workspace(tmp_path / "here"))
-        assert_sentence(str(error.value), *parts)
+def test_a_folder_that_was_renamed_is_left_out_and_one_without_runs_is_refused(elsewhere, whole, tmp_path):
+    other, here = elsewhere[0], Workspace(tmp_path / "here")
+    shutil.copytree(other / "runs" / whole.name, other / "runs" / "unet-0000000000")
+    merged = merging.merge_runs(other, here)
+    assert (merged.brought, merged.strange) == ([whole.name], ["unet-0000000000"])
+    assert not (here.runs / "unet-0000000000").exists()
+    with pytest.raises(DataError) as error:
+        merging.merge_runs(tmp_path / "nothing", here)
+    assert_sentence(str(error.value), "nothing", "runs")
+
+
+def test_a_run_that_is_being_trained_is_left_alone(elsewhere, whole, tmp_path):
+    here = Workspace(tmp_path / "here")
+    with only_writer(here.runs / whole.name):
+        merged = merging.merge_runs(elsewhere[0], here)
+    assert (merged.brought, merged.busy) == ([], [whole.name]) and not (here.runs / whole.name).exists()
+
+
+def test_what_a_known_run_was_asked_elsewhere_is_brought_if_its_weights_are_the_same(elsewhere, whole, tmp_path):
+    other, here = elsewhere[0], Workspace(tmp_path / "here")
+    merging.merge_runs(other, here)
+    theirs, ours = other / "runs" / whole.name, here.runs / whole.name
+    (theirs / "perturbed-1-clean.npz").write_text("asked")
+    (theirs / "history.csv").write_text("another")
+    assert merging.merge_runs(other, here).known == [whole.name]
+    assert (ours / "perturbed-1-clean.npz").is_file() and (ours / "history.csv").read_text() != "another"
+    (theirs / "perturbed-1-blur.npz").write_text("asked")
+    (theirs / "best.safetensors").write_bytes(b"trained on another machine")
+    merging.merge_runs(other, here)
+    assert not (ours / "perturbed-1-blur.npz").exists()
+
+
+@pytest.mark.parametrize("text", ['{"model": "unet", "of_a_later_version": 1}', '{"model": "un'])
+def test_a_spec_that_cannot_be_read_is_refused_before_anything_is_copied(text, elsewhere, whole, tmp_path):
+    folder = elsewhere[0] / "runs" / "zz-0123456789"
+    folder.mkdir()
+    (folder / "spec.json").write_text(text)
+    with pytest.raises(DataError) as error:
+        merging.merge_runs(elsewhere[0], Workspace(tmp_path / "here"))
+    assert_sentence(str(error.value), "zz-0123456789", "cannot read")
+    assert not (tmp_path / "here" / "runs" / whole.name).exists()
 
 
 def test_the_command_says_what_came(elsewhere, workspace_root):
     result = CliRunner().invoke(main, ["merge", str(elsewhere[0])])
     assert result.exit_code == 0 and "1 runs brought, 0 already here, 1 not finished there" in result.output
-    assert len(list((workspace_root / "runs").iterdir())) == 1
+    assert len(list((workspace_root / "runs").glob("unet-*"))) == 1

@@ -9,7 +9,7 @@ from making_runs import assert_sentence
 from torch import nn
 
 from petseg_utils.encoders.specs import build_encoder
-from petseg_utils.errors import DataError
+from petseg_utils.errors import DataError, UsageError
 
 MODEL = "ViT-B-32"
 
@@ -45,6 +45,8 @@ def test_maps_equal_open_clips_own_exactly(openai_file):
                                              normalize_intermediates=True, intermediates_only=True)
     maps = encoder(images)
     assert [tuple(m.shape) for m in maps] == [(1, 768, 7, 7)] * 4 and encoder.strides == (32,) * 4
+    with pytest.raises(UsageError, match="stride 32, which does not divide an image size of 240"):
+        build_encoder(f"{openai_file}:ViT-B-32", 240)
     for ours, own in zip(maps, theirs["image_intermediates"], strict=True):
         assert torch.equal(ours, own)
 

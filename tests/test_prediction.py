@@ -1,5 +1,7 @@
 """Masks of anybody's photos: sizes, files, the table, and what is refused."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ from making_runs import FLOAT32, assert_sentence, train_tiny
 from PIL import Image, ImageOps
 from torch import nn
 
-from petseg_utils.classes import MASK_COLOURS
+from petseg_utils.classes import CAT, MASK_COLOURS
 from petseg_utils.cli import main
 from petseg_utils.data import decode_colours
 from petseg_utils.errors import DataError, UsageError
@@ -195,6 +197,14 @@ def test_no_pet_found_is_said(few, tmp_path, image, monkeypatch):
     assert result.exit_code == 0 and f"{tmp_path / 'wall.png'}: no pet found" in result.output
 
 
+def test_a_region_of_a_few_pixels_is_found(tmp_path):
+    region = np.zeros((2000, 3000), bool)
+    region[:10, :10] = True
+    cat = Prediction(np.where(region, CAT, 0).astype(np.uint8), np.full((3, 2000, 3000), 1 / 3, np.float32))
+    row = write_prediction(tmp_path, "far", np.zeros((2000, 3000, 3), np.uint8), cat)
+    assert row["selected_share"] == pytest.approx(100 / 6e6, rel=1e-3), "not 0, which would say: no pet found"
+
+
 # ---------------------------------------------------------------------------------------------- with prompts
 
 
@@ -240,6 +250,22 @@ def test_prompts_on_the_command_line(prompt, prompted, tmp_path, image):
         "rex-mask.png", "rex-overlay.png", "rex-cutout.png", "predictions.csv"}
 
 
+def test_a_text_that_the_clicks_contradict_is_said(prompted, tmp_path, image, monkeypatch):
+    monkeypatch.setattr("petseg_utils.prediction.predict_region", lambda _: Prediction(
+        np.full((50, 80), 2, np.uint8), np.full((3, 50, 80), 1 / 3, np.float32), np.ones((50, 80), bool)))
+    photo = saved(tmp_path / "rex.png", image)
+    result = CliRunner().invoke(main, ["predict", str(prompted.best), str(photo), "-o", str(tmp_path / "out"),
+                                       "--click", "20,30", "--text", "cat"])
+    assert result.exit_code == 0 and "the clicks select dog, the text says cat" in result.output
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_to_is_told_before_any_work(tmp_path, image):
+    (tmp_path / "out").mkdir(mode=0o555)
+    with pytest.raises(OSError, match="out"):
+        predict_files(lambda _: pytest.fail("asked"), [saved(tmp_path / "rex.png", image)], tmp_path / "out")
+
+
 def test_photos_are_not_overwritten(prompted, tmp_path, image):
     photo = saved(tmp_path / "rex.png", image)
     for output in (tmp_path, tmp_path / "missing" / ".."):
@@ -248,7 +274,7 @@ def test_photos_are_not_overwritten(prompted, tmp_path, image):
     assert [path.name for path in tmp_path.iterdir()] == ["rex.png"]
 
 
-def test_what_was_written_before_a_stop_is_in_the_table_and_an_old_table_is_not(tmp_path, image):
+def test_what_was_written_before_a_stop_is_in_the_table_and_a_call_for_nothing_leaves_it(tmp_path, image):
     photos = [saved(tmp_path / f"{name}.png", image) for name in ("one", "two")]
     out = tmp_path / "out"
     half = Prediction(np.zeros(image.shape[:2], np.uint8), np.full((3, *image.shape[:2]), 1 / 3, np.float32))
@@ -265,7 +291,7 @@ def test_what_was_written_before_a_stop_is_in_the_table_and_an_old_table_is_not(
     assert len(pd.read_csv(out / "predictions.csv")) == 1
     (tmp_path / "three.png").write_bytes(b"no photo")
     table, refused = predict_files(lambda _: half, [tmp_path / "three.png"], out)
-    assert not len(table) and len(refused) == 1 and not (out / "predictions.csv").exists()
+    assert not len(table) and len(refused) == 1 and len(pd.read_csv(out / "predictions.csv")) == 1, "nothing is lost"
 
 
 def test_pictures_that_cannot_be_written_are_told_and_the_rest_goes_on(tmp_path, image):

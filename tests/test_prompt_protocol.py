@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from petseg_utils.classes import BACKGROUND, BORDER, CAT, DOG
 from petseg_utils.encoders.features import FeatureStore
 from petseg_utils.encoders.specs import build_encoder
-from petseg_utils.errors import DataError, UsageError
+from petseg_utils.errors import DataError, TrainingError, UsageError
 from petseg_utils.metrics import apply_border, reduce_scores
 from petseg_utils.prompts.prompter import PromptlessPrompter, build_prompter
 from petseg_utils.prompts.protocol import evaluate_prompts
@@ -53,6 +53,17 @@ def test_a_model_that_sees_everything_needs_one_click(planes, painted):
     rows = {(row["prompt"], row["metric"]): row["value"] for row in prompt_rows(scores)}
     assert rows["simulated clicks", "noc@90"] == 1 and rows["simulated clicks", "failures@90"] == 0
     assert rows["single clicks", "spread"] == 0
+
+
+def test_a_photo_that_is_all_pet_is_clicked_as_well(painted):
+    filled = dataclasses.replace(painted, images=np.full_like(painted.images, (255, 0, 0)),
+                                 species=np.full_like(painted.species, CAT))
+    truth = np.full(painted.masks.shape[1:], CAT, np.uint8)
+    object.__setattr__(filled, "original_mask", lambda row: truth)
+    scores, _ = evaluate_prompts(build_prompter(Painter(3), painted.image_size, FLOAT32, Names()), filled, "test")
+    for name in ("centre", "random", "rim", "none", "text"):
+        np.testing.assert_allclose(getattr(scores, name), 1, err_msg=name)
+    assert (scores.dialogue == 1).all() and np.isnan(scores.background).all()
 
 
 def test_a_model_that_does_not_listen_is_found_out(painted):
@@ -186,6 +197,15 @@ def test_prompt_models_learn_resume_and_are_scored(name, encoder_file, few, tmp_
     assert {"none", "random", "simulated clicks", "text", "near border"} <= {row["prompt"] for row in rows}
     model = load_model(run.best)
     assert model(torch.rand(1, 3, 64, 64)).shape == (1, 3, 64, 64), "a prompt model serves wherever others do"
+
+
+def test_a_validation_part_without_a_pet_ends_the_run_at_once(few, tmp_path):
+    masks = np.array(few.masks)
+    masks[few.indices("val")] = BACKGROUND
+    with pytest.raises(TrainingError) as caught, pytest.warns(RuntimeWarning):
+        train(prompt_spec(few, "prompt-unet", ""), dataclasses.replace(few, masks=masks), tmp_path, device="cpu",
+              quiet=True)
+    assert_sentence(str(caught.value), "nan", "epoch 1", "a pet")
 
 
 def test_a_prompt_model_goes_on_where_another_stopped(encoder_file, few, tmp_path):

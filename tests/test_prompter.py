@@ -274,7 +274,8 @@ def test_a_pet_of_no_species_is_refused_rather_than_taken_for_background(texts, 
 
 
 @pytest.mark.parametrize(("text", "parts"), [("dgo", ["dgo", "dog"]), ("", ["no word"]), ("begle", ["beagle"]),
-                                           ("Köter", ["'köter'"]), ("кот cat", ["'кот'"]), ("the", ["names nothing"])])
+                                           ("Köter", ["'köter'"]), ("кот cat", ["'кот'"]), ("the", ["names nothing"]),
+                                           ("dogs and cats", ["two species", "one at a time"])])
 def test_an_unknown_word_names_near_ones(texts, text, parts):
     with pytest.raises(UsageError) as caught:
         texts.name_class(text)

@@ -79,7 +79,8 @@ def test_two_small_errors_do_not_add_up():
     mask[1:3, 6:10] = False  # 8 pixels are missing above
     mask[9:11, 6:10] = False  # and 8 below, apart
     mask |= block(4, 7, 11, 15)  # 12 are too many
-    assert next_click(target, mask) == Click(12.5, 5.5, False) or next_click(target, mask).positive is False
+    click = next_click(target, mask)
+    assert not click.positive and 4 <= click.y < 7 and 11 <= click.x < 15
 
 
 def test_the_border_band_is_no_error():

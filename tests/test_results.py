@@ -181,10 +181,10 @@ def test_scores_at_native_size_stand_beside_those_of_the_same_photos(runs, tmp_p
     run = runs["another seed"]
     test = run.statistics("test")
     assert "resolution" not in set(pd_groups(tmp_path / "without", run)["grouping"])
-    run.write_statistics(NATIVE, test.select(np.arange(3)))
+    run.write_statistics(NATIVE, test.select(np.arange(3)), "0123")
     try:
-        assert run.has_statistics(NATIVE) and run.has_statistics(NATIVE, test.names[:3])
-        assert not run.has_statistics(NATIVE, test.names[1:4]), "scores of other photos would be taken for these"
+        assert run.has_statistics(NATIVE) and run.has_statistics(NATIVE, "0123")
+        assert not run.has_statistics(NATIVE, "4567"), "scores of other photos would be taken for these"
         groups = pd_groups(tmp_path / "with", run).query("grouping == 'resolution'")
     finally:
         (run.folder / "statistics-native.npz").unlink()

@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from making_runs import assert_same_training, few_photos, train_tiny
+from making_runs import assert_same_training, assert_sentence, few_photos, train_tiny
 from safetensors import safe_open
 from safetensors.torch import save_file
 
 from petseg_utils import models
 from petseg_utils.data import open_data
+from petseg_utils.errors import UsageError
 from petseg_utils.evaluation import evaluate
 from petseg_utils.models.unet import UNet
+from petseg_utils.precision import Precision
 from petseg_utils.training import Run, checkpoint, loop, segmentation
 
 
@@ -72,6 +74,34 @@ def test_a_stopped_run_goes_on_to_the_same_bits(stop, few, whole, tmp_path, monk
     resumed = train_tiny(few, tmp_path)
     assert_same_training(resumed, whole)
     assert resumed.record()["best_epoch"] == whole.record()["best_epoch"]
+
+
+def test_a_run_in_float16_goes_on_to_the_same_bits(few, tmp_path, monkeypatch):
+    """As on a card without bfloat16: the loss is scaled, and by how much is part of what is gone on with."""
+    monkeypatch.setattr(loop, "choose_precision", lambda _: Precision(torch.device("cpu"), torch.float16))
+    with monkeypatch.context() as patch:
+        stop_around_last(patch, 2, after=True)
+        with pytest.raises(KeyboardInterrupt):
+            train_tiny(few, tmp_path / "a")
+    assert_same_training(train_tiny(few, tmp_path / "a"), train_tiny(few, tmp_path / "b"))
+
+
+def test_a_run_that_lost_its_best_epoch_is_refused_before_it_goes_on(few, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        stop_around_last(patch, 2, after=True)
+        with pytest.raises(KeyboardInterrupt):
+            train_tiny(few, tmp_path)
+    (best,) = tmp_path.glob("*/best.safetensors")
+    best.unlink()
+    with pytest.raises(UsageError) as caught:
+        train_tiny(few, tmp_path)
+    assert_sentence(str(caught.value), best.parent.name, "begin anew")
+
+
+def test_a_spec_that_builds_no_model_leaves_no_run(few, tmp_path):
+    with pytest.raises(UsageError):
+        train_tiny(few, tmp_path, options={"width": 0, "depth": 2})
+    assert not list(tmp_path.glob("unet-*"))
 
 
 def test_epochs_that_are_done_are_not_done_again(few, tmp_path, monkeypatch):

@@ -17,8 +17,8 @@ OTHERS = {
 }
 # Fields that came after names were pinned, and the model that knows them.
 LATER = {"class_weights": (0.1, 1.0, 1.0), "task": "reconstruction", "encoder": "ae-unet-0123456789", "frozen": True,
-         "label_fraction": 0.5, "encoder_weights": "0123456789abcdef", "views": 4, "teacher": "timm:resnet18",
-         "start": "clip-0123456789", "edge_clicks": 0.5}
+         "label_fraction": 0.5, "encoder_weights": "0123456789abcdef", "encoder_code": "0123456789abcdef", "views": 4,
+         "teacher": "timm:resnet18", "start": "clip-0123456789", "edge_clicks": 0.5}
 WITH_ENCODER = dataclasses.replace(PLAIN, model="ae-unet")
 WITH_CAPTIONS = dataclasses.replace(PLAIN, model="petclip", task="captions")
 WITH_PROMPTS = dataclasses.replace(PLAIN, model="prompt-clip", task="prompt", encoder="petclip-mini")
@@ -100,6 +100,7 @@ def test_build_hands_the_options_on():
     ("epochs", 0, "epochs is 0: give a whole number of 1 or more"),
     ("batch_size", 1, "batch_size is 1: give a whole number of 2 or more"),
     ("seed", -1, "seed is -1: give a whole number of 0 or more"),
+    ("seed", 2**63, "seed is 9223372036854775808: give a smaller number"),
     ("seed", None, "seed is None: give a whole number of 0 or more"),
     ("edge_clicks", 0.5, "edge_clicks are 0.5 in a run whose task is segmentation: nobody clicks there"),
     ("edge_clicks", -0.5, "edge_clicks are -0.5 in a run"),

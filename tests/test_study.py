@@ -1,5 +1,6 @@
 """A study keeps its data apart from other data, and its files in its own folders."""
 
+import numpy as np
 import pytest
 from making_runs import assert_sentence, train_tiny
 
@@ -7,6 +8,7 @@ from petseg_utils.errors import UsageError
 from petseg_utils.models.floor import ClassFrequencies
 from petseg_utils.profiles import resolve
 from petseg_utils.study import Study
+from petseg_utils.training import run as run_module
 
 
 def smoke(**changes):
@@ -37,6 +39,33 @@ def test_results_on_other_data_are_not_mixed(tmp_path):
     # The same notebook may be run again on other data: its rows are replaced, so nothing is mixed.
     other.record("02_unet", {"UNet": train_tiny(other.data, tmp_path, epochs=1)})
     assert set(study.metrics().query("split == 'test'")["n_images"]) == {24}
+
+
+def test_rows_on_spoiled_photos_are_not_mixed_with_others(tmp_path):
+    study, other = smoke(robustness_photos=1), smoke(n_test=24, robustness_photos=1)
+    runs = {s: {"UNet": train_tiny(s.data, tmp_path, epochs=1)} for s in (study, other)}
+    study.record("02_unet", runs[study])
+    with pytest.raises(UsageError, match="on other data"):
+        other.record_perturbed("06_robustness", runs[other])
+    study.record_perturbed("06_robustness", runs[study])
+    with pytest.raises(UsageError) as error:
+        other.record("02_unet", runs[other])
+    assert_sentence(str(error.value), "06_robustness")
+
+
+def test_prompt_answers_are_scored_anew_when_the_rules_have_changed(tmp_path, monkeypatch):
+    study = smoke(prompt_epochs=1, epochs=1)
+    spec = study.spec("prompt-unet", augmentation="five", epochs=1)
+    run = study.train(spec)
+    before = run.prompt_scores("test")
+    kept = (run.folder / "prompts-test.npz").stat().st_mtime_ns
+    study.train(spec)
+    assert (run.folder / "prompts-test.npz").stat().st_mtime_ns == kept
+    monkeypatch.setattr(run_module, "RULES", run_module.RULES + 1)
+    assert not run.has_prompt_scores("test")
+    study.train(spec)
+    assert run.has_prompt_scores("test", study.data.fingerprint)
+    np.testing.assert_allclose(run.prompt_scores("test").centre, before.centre, atol=1e-6)
 
 
 def test_a_lesson_shows_the_packaged_rows_until_the_study_trains_them_all(tmp_path, capsys):

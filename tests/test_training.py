@@ -163,7 +163,7 @@ def test_the_test_part_changes_no_weight_and_is_read_after_training_only(whole, 
 
 
 def test_an_empty_part_is_refused_before_training(few, tmp_path):
-    with pytest.raises(DataError, match="part 'test' holds no photo"):
+    with pytest.raises(DataError, match="there is no test photo"):
         train_tiny(subset(few, train=10, val=6, test=0), tmp_path)
     assert not list(tmp_path.iterdir())
 

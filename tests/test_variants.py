@@ -11,6 +11,7 @@ from petseg_utils.encoders.specs import build_encoder
 from petseg_utils.errors import UsageError
 from petseg_utils.profiles import resolve
 from petseg_utils.study import Study
+from petseg_utils.training.checkpoint import check_encoder
 from petseg_utils.training.recipes import FAMILY_LEARNING_RATES, get_recipe
 from petseg_utils.variants import (
     AUTOENCODERS,
@@ -186,6 +187,14 @@ def test_a_clip_ablation_changes_one_thing(studies):
     assert grids == {7, 14, 28}
     for spec in ablations.values():
         assert spec.build()  # the options are the model's
+
+
+@pytest.mark.parametrize(("encoder", "size"), [("random:timm:test_vit", 64), ("petclip-mini", 112)])
+def test_ablations_at_other_sizes_name_the_encoder_that_they_build(encoder, size, studies):
+    """A ViT's positions, and so its hash, are another's at another size; and one and a half times a size that its
+    stride divides may be none."""
+    for spec in clip_ablations(studies(rows="all", encoder=encoder, encoder_size=size)).values():
+        check_encoder(spec, spec.build())
 
 
 def test_another_encoder_names_other_rows(studies, tmp_path):

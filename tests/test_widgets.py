@@ -232,6 +232,19 @@ def test_app_begins_with_a_cat_and_every_example_is_a_photo():
         example_photo("Garfield")
 
 
+def test_two_photos_of_one_name_and_one_named_like_an_example():
+    app, (example, *_) = make_app(), EXAMPLES
+    app.open_photo(grey_photo(), "rex.png")
+    app.controls.photo.value = example
+    app.open_photo(grey_photo(), "rex.png")
+    assert app.controls.photo.value == "rex.png" and app.session.size == SIZE
+    app.controls.photo.value = example
+    assert app.session.size != SIZE, "the example can be chosen again"
+    app.open_photo(grey_photo(), example)
+    assert app.session.size == SIZE and app.controls.photo.value == example
+    assert list(app.controls.photo.options).count(example) == 1
+
+
 def test_colab_is_told_to_show_the_canvas(monkeypatch):
     calls = []
     for name in ("google", "google.colab", "google.colab.output"):

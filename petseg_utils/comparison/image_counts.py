@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from petseg_utils.atomic import only_writer, replacing_file
+from petseg_utils.atomic import only_writer, write_arrays
 from petseg_utils.metrics import ImageStatistics, apply_border
 
 FILE = "counts.npz"
@@ -69,6 +69,5 @@ def _record_counts(folder: Path, notebook: str, scored: dict[str, ImageStatistic
     # The smallest type that holds a photo's pixels: two bytes up to 255 x 255.
     narrow = {f"counts_{place}": counts.astype(np.min_scalar_type(int(counts.max(initial=0))))
               for place, counts in enumerate(models.values())}
-    with replacing_file(folder / FILE) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, allow_pickle=False, names=first.names, species=first.species.astype(np.uint8),
-                            rows=np.array(list(models), dtype=str), **narrow)
+    write_arrays(folder / FILE, names=first.names, species=first.species.astype(np.uint8),
+                 rows=np.array(list(models), dtype=str), **narrow)

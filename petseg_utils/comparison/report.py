@@ -110,6 +110,6 @@ def report(profile: str, name: str | None, data_root: str | None, output: Path |
         "DATA_ROOT": absolute(data_root) if data_root else None})
     folder = workspace.executed(study.name)
     page = render(nbformat.read(folder / notebooks[0].name, as_version=4))
-    path = output or folder / "report.html"
+    path = output.expanduser() if output else folder / "report.html"
     write_text(path, page)
     click.echo(f"{path}: {len(page.encode()) / 1e6:.1f} MB")

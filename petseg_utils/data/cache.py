@@ -17,7 +17,7 @@ from petseg_utils.data.layouts import Layout, Sample, read_layout
 from petseg_utils.data.manifest import build_manifest, fingerprint
 from petseg_utils.errors import DataError, UsageError
 
-_FORMAT = 2  # raise it when what a cache folder holds changes
+_FORMAT = 3  # raise it when what a cache folder holds changes
 Progress = Callable[[Iterable, str], Iterable]
 
 
@@ -77,6 +77,9 @@ class PetData:
         found = np.flatnonzero(self.manifest["part"] == part)
         if not len(found):
             counts = self.manifest["part"].value_counts().to_dict()
+            if part == "test":
+                raise DataError(f"there is no test photo, the data set has {counts}: put some into Test/color and "
+                                "Test/label, or their names into test.txt")
             raise DataError(f"part {part!r} holds no photo, the data set has {counts}: choose a part that has some, or "
                             "give more photos (validation is a fifth of each breed)")
         return found

@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from petseg_utils.classes import BACKGROUND
 from petseg_utils.data.layouts import Layout, Sample
+from petseg_utils.data.pictures import to_rgb, turn_of
 from petseg_utils.errors import DataError
 
 # What PIL raises for a bad file, truncated, damaged or far too large.
@@ -45,9 +46,19 @@ class Decoded:
 
 
 def read_photo(source: Path | io.BytesIO) -> np.ndarray:
-    """Read a photo as uint8 (H, W, 3) RGB, whatever its file's mode (grey, palette, transparency)."""
+    """Read a photo as uint8 (H, W, 3) RGB, whatever its file's mode (grey, palette, transparency, 16 bits), as its
+    pixels are stored."""
     with Image.open(source) as picture:
-        return np.asarray(picture.convert("RGB"))
+        return to_rgb(picture)
+
+
+def _read_as_labelled(source: io.BytesIO) -> np.ndarray:
+    """The same of somebody's own photo, whose mask was painted on what a viewer showed: :class:`ValueError` if that is
+    not how the pixels are stored. (Trimaps of Oxford-IIIT Pet follow the stored pixels.)"""
+    with Image.open(source) as picture:
+        if turn_of(picture) is not None:
+            raise ValueError("its EXIF says that it stands otherwise than it is stored: store it upright")
+        return to_rgb(picture)
 
 
 def read_mask_file(source: Path | io.BytesIO, kind: str) -> np.ndarray:
@@ -85,7 +96,8 @@ def decode(layout: Layout, sample: Sample) -> tuple[Decoded | None, list[Defect]
         defects.append(Defect(sample.name, path, "error", problem))
         return b"", None
 
-    image_bytes, image = read(sample.image_path, read_photo)
+    reader = _read_as_labelled if layout.kind == "coursework" else read_photo
+    image_bytes, image = read(sample.image_path, reader)
     mask_bytes, mask = read(sample.mask_path, lambda f: layout.decode_mask(read_mask_file(f, layout.kind), sample))
     if image is not None and mask is not None and image.shape[:2] != mask.shape:
         (h, w), (mh, mw) = image.shape[:2], mask.shape

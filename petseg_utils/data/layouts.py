@@ -74,7 +74,6 @@ class Layout:
             raise ValueError(f"trimap values {strange[:5]} outside {{1, 2, 3}}")
         return mask
 
-
     def contradiction(self, mask: np.ndarray, sample: Sample) -> str:
         """What a decoded mask, uint8 (H, W), says against the photo's species; empty if nothing.
 
@@ -111,6 +110,7 @@ def read_layout(root: str | Path) -> Layout:
 def _read_oxford(base: Path) -> tuple[Sample, ...]:
     samples = []
     for split in ("trainval", "test"):
+        listed = set()
         listing = base / "annotations" / f"{split}.txt"
         if not listing.is_file():
             raise DataError(f"list {str(listing)!r} is missing: the Oxford layout needs trainval.txt and test.txt")
@@ -121,7 +121,11 @@ def _read_oxford(base: Path) -> tuple[Sample, ...]:
             if len(fields) != 4 or fields[2] not in ("1", "2"):
                 raise DataError(f"line {number} of {str(listing)!r} reads {line!r}: expected NAME CLASS-ID SPECIES "
                                 "BREED-ID with species 1 (cat) or 2 (dog)")
+            if fields[0] in listed:
+                raise DataError(f"line {number} of {str(listing)!r} names {fields[0]!r} once more: take one of the two "
+                                "lines away")
             photo = base / "images" / f"{fields[0]}.jpg"
+            listed.add(fields[0])
             samples.append(_sample(fields[0], photo, base / "annotations" / "trimaps", int(fields[2]), split))
     if not samples:
         raise DataError(f"the lists in {str(base / 'annotations')!r} name no photo: fetch the data set again")
@@ -132,8 +136,13 @@ def _read_coursework(root: Path) -> tuple[Sample, ...]:
     samples = []
     for folder, split in (("TrainVal", "trainval"), ("Test", "test")):
         color = root / folder / "color"
-        photos = {path.stem: path for path in sorted(color.glob("*")) if path.suffix.lower() in _PHOTOS}
-        labels = {path.stem for path in (root / folder / "label").glob("*.png")}
+        photos: dict[str, Path] = {}
+        for path in sorted(color.glob("*")):
+            hidden = path.name.startswith(".")  # as a Mac adds them to archives
+            if path.suffix.lower() in _PHOTOS and not hidden and photos.setdefault(path.stem, path) != path:
+                raise DataError(f"{str(photos[path.stem])!r} and {path.name!r} would share one mask: take one away or "
+                                "name it anew")
+        labels = {path.stem for path in (root / folder / "label").glob("[!.]*.png")}
         # A name with only one of its two files is kept: verification reports the missing one by its path.
         for name in sorted(photos.keys() | labels):
             species = CAT if name[:1].isupper() else DOG  # the data set's own rule: cat breeds are capitalised
@@ -145,4 +154,6 @@ def _read_coursework(root: Path) -> tuple[Sample, ...]:
 
 
 def _sample(name: str, photo: Path, masks: Path, species: int, split: str) -> Sample:
+    if name != name.encode("utf-8", "replace").decode():
+        raise DataError(f"the name of photo {name!r} is no UTF-8, which tables need: rename it and its mask")
     return Sample(name, photo, masks / f"{name}.png", species, name.rsplit("_", 1)[0], split)

@@ -30,7 +30,7 @@ class Encoder(nn.Module):
     Attributes:
         name, image_size: as given.
         channels, strides: of the maps that are kept.
-        weights_hash: 16 hexadecimal digits that name the weights.
+        weights_hash: 16 hexadecimal digits that name the weights, a ViT's positions for this size among them.
     """
 
     mean: Tensor

@@ -11,6 +11,7 @@ import json
 import math
 import re
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,17 +96,24 @@ class FeatureStore:
         Raises:
             DataError: a feature is too large for float16, or no number.
         """
-        rows = data.indices(part)
-        shapes = [(len(rows), channels, *2 * (encoder.image_size // stride,))
-                  for channels, stride in zip(encoder.channels, encoder.strides, strict=True)]
-        folder = self.folder / self._key(encoder, data, part, precision, view)
-        if not folder.is_dir() and self._bytes_used() + 2 * sum(map(math.prod, shapes)) > self.limit_gb * 1e9:
+        if not self.has_room(encoder, data, part, precision, [view]):
             return None
+        rows = data.indices(part)
+        shapes = _shapes(encoder, len(rows))
+        folder = self.folder / self._key(encoder, data, part, precision, view)
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
             arrays = [_open_array(folder / f"map{i}.npy", shape) for i, shape in enumerate(shapes)]
             self._fill(folder, arrays, encoder, data, rows, precision, view)
         return FeatureMaps(rows, [np.load(folder / f"map{i}.npy", mmap_mode="r") for i in range(len(arrays))])
+
+    def has_room(self, encoder: Encoder, data: PetData, part: str, precision: Precision, views: Iterable[View]) -> bool:
+        """Whether a part's maps in all these views are here or would fit in the limit; arguments as for
+        :meth:`open`."""
+        missing = {key for view in views
+                   if not (self.folder / (key := self._key(encoder, data, part, precision, view))).is_dir()}
+        each = 2 * sum(map(math.prod, _shapes(encoder, len(data.indices(part)))))
+        return not missing or self._bytes_used() + len(missing) * each <= self.limit_gb * 1e9
 
     def _fill(self, folder: Path, arrays: list[np.memmap], encoder: Encoder, data: PetData, rows: np.ndarray,
               precision: Precision, view: View) -> None:
@@ -159,6 +167,11 @@ def encode(encoder: Encoder, images: Tensor, batch_size: int = 32) -> list[Tenso
             raise DataError(f"map {place} of encoder {encoder.name!r} holds numbers beyond float16's 65504: choose "
                             "another layer")
     return maps
+
+
+def _shapes(encoder: Encoder, photos: int) -> list[tuple[int, ...]]:
+    return [(photos, channels, *2 * (encoder.image_size // stride,))
+            for channels, stride in zip(encoder.channels, encoder.strides, strict=True)]
 
 
 def _checksums(arrays: list[np.memmap], start: int) -> list[int]:

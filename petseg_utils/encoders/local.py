@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,10 +32,11 @@ def file_trunk(path: Path, image_size: int, *, learned: bool) -> Trunk:
     module_spec = importlib.util.spec_from_file_location(f"petseg_encoder_{path.stem}", path)
     assert module_spec is not None and module_spec.loader is not None
     module = importlib.util.module_from_spec(module_spec)
+    sys.modules[module_spec.name] = module  # dataclasses look their module up while it is run
     try:
         module_spec.loader.exec_module(module)
         network: Any = module.build()
-    except Exception as error:  # somebody else's code: whatever it raises, we say where
+    except (Exception, SystemExit) as error:  # somebody else's code: whatever it raises, we say where
         raise DataError(f"encoder file {str(path)!r} does not build ({type(error).__name__}: {error}): mend its build()"
                         ) from error
     if not isinstance(network, nn.Module):
@@ -57,20 +59,24 @@ def _broken_promise(network: Any, image_size: int) -> str:
     for name, length in (("mean", 3), ("std", 3), ("channels", None), ("strides", None)):
         values = getattr(network, name)
         if not isinstance(values, Sequence) or len(values) != (length or len(values)) or not all(
-                isinstance(value, float | int) and (length or isinstance(value, int)) for value in values):
-            return f"has {name} {values!r}, expected {'three numbers' if length else 'a list of whole numbers'}"
+                isinstance(value, float | int) and (length or isinstance(value, int) and value > 0)
+                for value in values) or (name == "std" and min(values) <= 0):
+            return f"has {name} {values!r}, expected {'three numbers' if length else 'a list of whole numbers'}" + (
+                "" if name == "mean" else " above 0")
     if not len(network.channels) == len(network.strides) > 0:
         return f"names {len(network.channels)} channels and {len(network.strides)} strides, expected one of each a map"
     if not any(True for _ in network.parameters()):
         return "has no weights"
     try:
         maps = network.eval()(torch.zeros(2, 3, image_size, image_size))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return f"fails on photos of {image_size} px ({type(error).__name__}: {error})"
     shapes = [tuple(m.shape) for m in maps] if isinstance(maps, list | tuple) else type(maps).__name__
     promised = [(2, channels, *2 * (image_size // stride,))
                 for channels, stride in zip(network.channels, network.strides, strict=True)]
-    return "" if shapes == promised else f"answers two photos with {shapes}, its channels and strides say {promised}"
+    if shapes != promised:
+        return f"answers two photos with {shapes}, its channels and strides say {promised}"
+    return "" if all(torch.isfinite(m).all() for m in maps) else "answers a blank photo with what is no number"
 
 
 @torch.no_grad()

@@ -11,11 +11,11 @@ from open_clip.factory import load_state_dict
 from torch import Tensor, nn
 
 from petseg_utils.encoders.fetching import hub, nothing_logged
+from petseg_utils.encoders.naming import WEIGHTS_SUFFIXES
 from petseg_utils.encoders.trunk import Trunk
 from petseg_utils.errors import DataError, UsageError
 
 _OPENAI_KEYS = {"input_resolution", "context_length", "vocab_size"}  # only OpenAI's own files have these
-_SUFFIXES = (".pt", ".pth", ".bin", ".safetensors")
 
 
 def openclip_trunk(source: str, model: str, image_size: int, *, learned: bool) -> Trunk:
@@ -36,7 +36,7 @@ def openclip_trunk(source: str, model: str, image_size: int, *, learned: bool) -
         raise UsageError(f"open_clip has no model {model!r}: choose one of {', '.join(_near(model))}, or see "
                          "open_clip.list_models()")
     path = Path(source)
-    if path.suffix in _SUFFIXES or path.is_file():
+    if path.suffix in WEIGHTS_SUFFIXES or path.is_file():
         network = _from_file(path, model, image_size, learned=learned)
     else:
         network = _from_tag(source, model, config, image_size, learned=learned)
@@ -46,8 +46,10 @@ def openclip_trunk(source: str, model: str, image_size: int, *, learned: bool) -
     indices = _blocks(visual)
     with torch.no_grad():
         shapes = [tuple(m.shape) for m in _maps(visual.eval(), torch.zeros(1, 3, image_size, image_size), indices)]
+    patch = getattr(visual, "patch_size", None)  # (height, width): where patches do not fill the photo, maps mislead
     return Trunk(visual, lambda visual, images: _maps(visual, images, indices), mean=mean, std=std,
-                 channels=[shape[1] for shape in shapes], strides=[image_size // shape[2] for shape in shapes])
+                 channels=[shape[1] for shape in shapes],
+                 strides=[patch[0] if patch else image_size // shape[2] for shape in shapes])
 
 
 def _blocks(visual: Any) -> list[int] | None:
@@ -76,7 +78,7 @@ def _from_tag(tag: str, model: str, config: dict[str, Any], image_size: int, *, 
     if not facts:
         known = open_clip.list_pretrained_tags_by_model(model)
         raise UsageError(f"open_clip has no weights {tag!r} for {model!r}, and no such file is there: choose one of "
-                         f"{', '.join(known) or 'none'}, or give a file that ends in {', '.join(_SUFFIXES)}")
+                         f"{', '.join(known) or 'none'}, or give a file that ends in {', '.join(WEIGHTS_SUFFIXES)}")
     quick = bool(facts.get("quick_gelu"))
     if config.get("quick_gelu") and not quick:
         raise UsageError(f"model {model!r} computes with QuickGELU, weights {tag!r} were trained with GELU: name "

@@ -9,6 +9,7 @@ from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from petseg_utils.encoders.base import Encoder
 from petseg_utils.encoders.local import file_trunk
+from petseg_utils.encoders.naming import encoder_name
 from petseg_utils.encoders.openclip import openclip_trunk
 from petseg_utils.encoders.timm_models import timm_trunk
 from petseg_utils.encoders.trunk import Trunk
@@ -69,12 +70,3 @@ def _build_trunk(spec: str, image_size: int) -> Trunk:
         if source == "timm":
             return timm_trunk(model, image_size, learned=learned)
         return openclip_trunk(source, model, image_size, learned=learned)
-
-
-def encoder_name(spec: str) -> str:
-    """A spec without folders and file endings: what tables show."""
-    prefix = "random:" if spec.startswith("random:") else ""
-    source, colon, model = spec.removeprefix("random:").rpartition(":")
-    if not colon:
-        return prefix + Path(model).stem
-    return f"{prefix}{Path(source).stem}:{model}"

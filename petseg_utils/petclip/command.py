@@ -33,6 +33,6 @@ def petclip(data_root: str, teacher: str, objective: str, epochs: int, cache_gb:
     spec = petclip_spec(captioned, objective=objective, teacher=teacher, epochs=epochs)
     store = FeatureStore(workspace.cache / "features", cache_gb, lambda chunks, what: tqdm(chunks, desc=what))
     run = train(spec, captioned, workspace.runs, features=store)
-    export(run, captioned, output)
+    export(run, captioned, output.expanduser())
     click.echo(pd.DataFrame(score_rows(run)).to_string(index=False))
     click.echo(f"weights in {output}")

@@ -54,14 +54,17 @@ def plot_protocols(protocols: pd.DataFrame, titles: Sequence[str] = ()) -> Figur
     """
     studies = list(dict.fromkeys(protocols["study"]))
     names = list(dict.fromkeys(protocols["protocol"]))
+    models = {variant: place for place, variant in enumerate(dict.fromkeys(protocols["variant"]))}  # one look a model
     figure, panels = plt.subplots(1, len(studies), figsize=(4.2 + 3.6 * len(studies), 1.9 + 0.36 * len(names)),
                                   sharey=True, squeeze=False)
     for place, (axes, study) in enumerate(zip(panels[0], studies, strict=True)):
         of_study = protocols[protocols["study"] == study]
-        for model, (variant, of) in enumerate(of_study.groupby("variant", sort=False)):
+        for variant, of in of_study.groupby("variant", sort=False):
+            model = models[variant]
             values = of.set_index("protocol")["value"].reindex(names)
+            colour = (model + model // 10) % 10  # the eleventh has the first one's marker in another colour
             axes.plot(values, range(len(names)), _MARKERS[model % 10], markersize=7, label=variant, alpha=0.85,
-                      color=sns.color_palette("colorblind")[model % 10])
+                      color=sns.color_palette("colorblind")[colour])
         axes.axvline(0.5, color="0.5", linewidth=1, linestyle=":")
         axes.set(xlim=(0, 1.02), xlabel='"mIoU" of the same predictions; dotted: one half',
                  title=titles[place] if titles else study)

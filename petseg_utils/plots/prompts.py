@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -27,8 +28,11 @@ def draw_clicks(axes: Axes, clicks: Sequence[Click]) -> None:
         axes.plot(click.x - 0.5, click.y - 0.5, "o", color=face, markeredgecolor=edge, markersize=11)
         axes.plot(click.x - 0.5, click.y - 0.5, sign, color=edge, markersize=7, markeredgewidth=1.6)
         if len(clicks) > 1:
-            axes.annotate(str(number), (click.x, click.y), xytext=(8, 6), textcoords="offset points", color="white",
-                          fontsize=9, fontweight="bold")
+            side = -1 if click.x > 0.8 * axes.get_xlim()[1] else 1  # beside the disc, where the picture goes on
+            down = -12 if click.y < 0.15 * axes.get_ylim()[0] else 5
+            axes.annotate(str(number), (click.x, click.y), xytext=(8 * side, down), textcoords="offset points",
+                          color="white", fontsize=9, fontweight="bold", ha="left" if side > 0 else "right",
+                          path_effects=[patheffects.withStroke(linewidth=2, foreground="black")])
 
 
 def click_grid(rows: Sequence[Sequence[tuple[np.ndarray, Sequence[Click]]]], column_titles: Sequence[str], *,

@@ -4,7 +4,7 @@ Region scores are IoUs of one photo's region with its pet, border ignored. In th
 empty mask. Single clicks ask how much the place matters, a click beside the pet whether the model listens at all.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from petseg_utils.classes import BACKGROUND, BORDER, CLASS_NAMES
 from petseg_utils.data.cache import PetData, Progress
 from petseg_utils.data.datasets import Maps
+from petseg_utils.evaluation import stack_statistics
 from petseg_utils.metrics import ImageStatistics, image_statistics
 from petseg_utils.prompts.prompter import Prompter
 from petseg_utils.prompts.selection import Selection
@@ -50,10 +51,6 @@ class PromptScores:
     def __len__(self) -> int:
         return len(self.names)
 
-    def select(self, images: np.ndarray) -> "PromptScores":
-        """The scores of some images: a bool mask (N,) or indices."""
-        return PromptScores(**{f.name: getattr(self, f.name)[images] for f in fields(self)})
-
 
 def evaluate_prompts(prompter: Prompter, data: PetData, part: str, *, maps: Maps | None = None, seed: int = 0,
                      progress: Progress = lambda items, _: items) -> tuple[PromptScores, ImageStatistics]:
@@ -81,16 +78,13 @@ def evaluate_prompts(prompter: Prompter, data: PetData, part: str, *, maps: Maps
         scores, clicked = _one_photo(prompter, truth, species, draw_single_clicks(truth, species, int(row), seed))
         regions.append(scores)
         classes.append(image_statistics(truth, np.log(clicked.classes + 1e-9), species))
-    names = data.names[rows]
-    statistics = ImageStatistics(
-        names=names, breeds=data.manifest["breed"].iloc[rows].to_numpy(dtype=str), species=data.species[rows],
-        repeats=data.repeats[rows], **{name: np.stack([one[name] for one in classes]) for name in classes[0]})
-    return PromptScores(names, **{name: np.stack([one[name] for one in regions]) for name in regions[0]}), statistics
+    scores = {name: np.stack([one[name] for one in regions]) for name in regions[0]}
+    return PromptScores(data.names[rows], **scores), stack_statistics(data, part, classes)
 
 
 class SingleClicks(NamedTuple):
     """Random pixels (row, column) of one photo, ``None`` where there is none: on the background, on the pet, near the
-    pet's border."""
+    pet's border (anywhere on it, where it fills the photo)."""
 
     background: tuple[int, int] | None
     pet: tuple[int, int] | None
@@ -107,7 +101,8 @@ def draw_single_clicks(truth: np.ndarray, species: int, row: int, seed: int = 0)
     """
     rng = np.random.default_rng((seed, row))
     background, pet = truth == BACKGROUND, truth == species
-    return SingleClicks(_draw(background, rng), _draw(pet, rng), _draw(rim(pet), rng))
+    near = rim(pet)
+    return SingleClicks(_draw(background, rng), _draw(pet, rng), _draw(near if near.any() else pet, rng))
 
 
 def _one_photo(prompter: Prompter, truth: np.ndarray, species: int,

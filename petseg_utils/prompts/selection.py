@@ -16,6 +16,7 @@ from torch import Tensor
 
 from petseg_utils.classes import BACKGROUND, CLASS_NAMES, NUM_CLASSES
 
+RULES = 2  # raise it when what a prompt selects changes: what runs were scored by before is scored anew
 SEEN = 0.3  # a model sees a pet where its probability is above this,
 REACH = 2  # and a click within so many pixels of the square is meant for it: both chosen on validation photos
 

@@ -15,7 +15,8 @@ def find_checkpoint(name: str | Path) -> Path:
     """The file of ``prompt-mini``, of a run's folder its best checkpoint; any other name is a file's own."""
     if str(name) == PROMPT_MINI:
         return Path(str(files("petseg_utils") / "packaged" / f"{PROMPT_MINI}.safetensors"))
-    return Path(name) / "best.safetensors" if Path(name).is_dir() else Path(name)
+    path = Path(name).expanduser()
+    return path / "best.safetensors" if path.is_dir() else path
 
 
 def load_prompter(checkpoint: str | Path = PROMPT_MINI, device: str = "auto") -> Prompter:

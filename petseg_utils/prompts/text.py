@@ -54,6 +54,9 @@ class TextPrompts:
         words = set(words_of(said))
         if words and words <= _ARTICLES:
             raise UsageError(f"the text {text!r} names nothing: say cat, dog, background or a breed")
+        if {"cat", "dog"} <= words and not words & _NONE:
+            raise UsageError(f"the text {text!r} names two species: ask for one at a time, or take the text away (then "
+                             "any pet is looked for)")
         if words & _ANY_PET and not words & _NONE:
             if not words & self.species_words:
                 raise UsageError(f"the text {text!r} names no species: say cat or dog, or take the text away (then the "

@@ -1,6 +1,8 @@
 """Checkpoints: one safetensors file each (no pickle), JSON in its header, replaced in one step."""
 
+import dataclasses
 import json
+import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +15,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from petseg_utils.atomic import replacing_file
-from petseg_utils.errors import DataError
+from petseg_utils.encoders.naming import in_folder
+from petseg_utils.errors import DataError, UsageError
 from petseg_utils.models import FROZEN_ENCODER_NAMES
 from petseg_utils.models.frozen import OnEncoder
 from petseg_utils.training.spec import SEGMENTING, RunSpec
@@ -45,12 +48,16 @@ def read_spec(path: Path) -> RunSpec:
     Raises:
         DataError: the file is missing or is no checkpoint of ours.
     """
-    text = _header(path)["spec"]
+    return parse_spec(_header(path)["spec"], path)
+
+
+def parse_spec(text: str, path: Path) -> RunSpec:
+    """A spec from the JSON that ``path`` holds, or :class:`DataError` if it is none that this version knows."""
     try:
         return RunSpec.from_json(text)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"checkpoint {str(path)!r} carries a run spec that this version cannot read ({error}): use the "
-                        "version that wrote it, or train it again") from None
+    except (TypeError, ValueError, UsageError) as error:
+        raise DataError(f"{str(path)!r} carries a run spec that this version cannot read ({error}): use the version "
+                        "that wrote it, or train it again") from None
 
 
 def load_model(path: Path, tasks: tuple[str, ...] = SEGMENTING) -> nn.Module:
@@ -63,16 +70,23 @@ def load_model(path: Path, tasks: tuple[str, ...] = SEGMENTING) -> nn.Module:
     if spec.task not in tasks:
         raise DataError(f"the model in checkpoint {str(path)!r} learned {spec.task}, not {' or '.join(tasks)}: give a "
                         "run that did")
-    model: Any = spec.build()
+    model: Any = dataclasses.replace(spec, encoder=_where_it_lies(spec.encoder, path.parent)).build()
     if spec.model in FROZEN_ENCODER_NAMES:
-        check_encoder_weights(spec, model)
+        check_encoder(spec, model)
         model.encoder.requires_grad_(not spec.frozen)
     load_weights(path, model)
     return model.eval()
 
 
-def check_encoder_weights(spec: RunSpec, model: OnEncoder) -> None:
-    """Refuse an encoder whose weights are no longer those that the run was planned with.
+def _where_it_lies(encoder: str, folder: Path) -> str:
+    """An encoder's spec; if its file is not where it was, the one of that name beside the checkpoint, or here."""
+    def find(file: Path) -> Path:
+        return next((place for place in (file, folder / file.name, Path(file.name)) if place.is_file()), file)
+    return in_folder(encoder, find)
+
+
+def check_encoder(spec: RunSpec, model: OnEncoder) -> None:
+    """Refuse an encoder whose weights or code are no longer those that the run was planned with.
 
     Raises:
         DataError: they are others.
@@ -81,6 +95,9 @@ def check_encoder_weights(spec: RunSpec, model: OnEncoder) -> None:
     if spec.encoder_weights and found != spec.encoder_weights:
         raise DataError(f"the weights of encoder {spec.encoder!r} are {found}, the run was made with "
                         f"{spec.encoder_weights}: bring those, or train again")
+    if spec.encoder_code and (code := model.encoder.trunk.code) != spec.encoder_code:
+        raise DataError(f"the code of encoder {spec.encoder!r} is {code}, the run was made with {spec.encoder_code}: "
+                        "bring that file, or train again")
 
 
 def load_weights(path: Path, model: nn.Module) -> None:
@@ -147,9 +164,13 @@ def _opened(path: Path) -> Iterator[Any]:
         with safe_open(path, framework="pt") as file:
             yield file
     except FileNotFoundError:
-        raise DataError(f"checkpoint {str(path)!r} does not exist: give the path of a run's best.safetensors") from None
+        if os.path.lexists(path):  # the reader says the same of a file that it may not open
+            raise DataError(f"checkpoint {str(path)!r} may not be read: ask its owner for it") from None
+        raise DataError(f"checkpoint {str(path)!r} does not exist: give a run's folder, the best.safetensors in it, or "
+                        "prompt-mini") from None
     except (SafetensorError, OSError, struct.error) as error:
-        raise DataError(f"checkpoint {str(path)!r} cannot be read ({error}): train it again or copy it anew") from None
+        raise DataError(f"checkpoint {str(path)!r} cannot be read ({error}): copy it anew, or remove its folder "
+                        "and train again") from None
 
 
 def _header(path: Path) -> dict[str, str]:

@@ -10,19 +10,19 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from petseg_utils.atomic import remove_leftovers
+from petseg_utils.atomic import only_writer, remove_leftovers
 from petseg_utils.data.cache import PetData
 from petseg_utils.encoders.features import FeatureStore
 from petseg_utils.errors import TrainingError, UsageError
 from petseg_utils.models import FROZEN_ENCODER_NAMES
 from petseg_utils.precision import Precision, choose_precision
 from petseg_utils.training.checkpoint import (
-    check_encoder_weights,
+    check_encoder,
     load_encoder,
     load_start,
     load_training,
@@ -68,10 +68,9 @@ def train(spec: RunSpec, data: PetData, runs_folder: Path, *, features: FeatureS
     for part in {"train", *SPLITS} - set(data.manifest["part"]):
         data.indices(part)  # refuses an empty part now, not after hours of training
     try:
-        with FileLock(runs_folder / f".{run.name}.lock", timeout=ORPHAN_SECONDS):
+        with only_writer(run.folder).acquire(timeout=ORPHAN_SECONDS):
             if not run.finished:  # another process may have finished it while we asked for the lock
                 remove_leftovers(run.folder)
-                run.write_spec()
                 _finish(run, data, choose_precision(device), features, quiet)
     except Timeout:
         raise UsageError(f"run {run.name} is being trained by another process ({ORPHAN_SECONDS} s waited): let it end, "
@@ -94,6 +93,10 @@ def _train_epochs(run: Run, task: Task, precision: Precision, quiet: bool) -> nn
     spec, recipe = run.spec, run.spec.get_recipe()
     torch.manual_seed(spec.seed)
     model: Any = precision.model(_build(spec, run.folder.parent))
+    run.write_spec()  # now: a spec that builds no model leaves nothing
+    if run.last.is_file() and not run.best.is_file():
+        raise UsageError(f"run {run.name} has lost its best.safetensors, the epochs before cannot be judged: bring it "
+                         f"back, or remove {str(run.folder)!r} to begin anew")
     optimizer = build_optimizer(recipe, model)
     scaler = precision.grad_scaler()
     history: list[dict[str, float]] = []
@@ -133,6 +136,9 @@ def _train_epochs(run: Run, task: Task, precision: Precision, quiet: bool) -> nn
                 raise TrainingError(f"loss of epoch {epoch + 1} is {train_loss} at learning rate {rate.current:.2g}: "
                                     "start again with a lower learning rate")
             validation = task.validate(model)
+            if not math.isfinite(task.merit(validation)):
+                raise TrainingError(f"the score on validation is {task.merit(validation)} after epoch {epoch + 1}: see "
+                                    "whether the masks of the validation part hold what is scored, a pet")
             history.append({
                 "epoch": epoch + 1,
                 "train_loss": train_loss,
@@ -158,11 +164,12 @@ def _build(spec: RunSpec, runs_folder: Path) -> Any:
     """The spec's model, its encoder from the run that the spec names, and frozen if the spec says so."""
     model: Any = spec.build()  # with an encoder, where the spec speaks of one
     if spec.model in FROZEN_ENCODER_NAMES:
-        check_encoder_weights(spec, model)
+        check_encoder(spec, model)
         if spec.start:
             path = runs_folder / spec.start / "best.safetensors"
             begun = read_spec(path)
-            if (begun.data, begun.encoder_weights) != (spec.data, spec.encoder_weights):
+            if ((begun.data, begun.encoder_weights, begun.encoder_code)
+                    != (spec.data, spec.encoder_weights, spec.encoder_code)):
                 raise UsageError(f"run {spec.start} was trained on data {begun.data} with encoder {begun.encoder!r}, "
                                  f"the spec wants {spec.data} and {spec.encoder!r}: start from a run on the same")
             model.encoder.requires_grad_(False)  # a checkpoint of a frozen encoder leaves it out

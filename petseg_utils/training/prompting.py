@@ -91,8 +91,8 @@ class Prompting(Segmentation):
         super().score(run, model)  # where nobody clicks
         prompter = build_prompter(model, self.spec.image_size, self.precision, build_texts())
         scores, statistics = evaluate_prompts(prompter, self.data, "test", maps=self._maps(model, "test"))
-        run.write_prompt_scores("test", scores)
-        run.write_statistics(CLICKED, statistics)
+        run.write_statistics(CLICKED, statistics, self.data.fingerprint)
+        run.write_prompt_scores("test", scores, self.data.fingerprint)
 
 
 def draw_clicks(targets: Tensor, edge_clicks: float = 0.0) -> tuple[Tensor, list[Click]]:

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from petseg_utils.atomic import replacing_file, write_text
+from petseg_utils.atomic import write_arrays, write_text
 from petseg_utils.corruptions import VERSION
 from petseg_utils.metrics import ImageStatistics, PerturbedCounts
 from petseg_utils.prompts.protocol import PromptScores
+from petseg_utils.prompts.selection import RULES
 from petseg_utils.training.checkpoint import load_model
 from petseg_utils.training.spec import RunSpec
 
@@ -20,6 +21,7 @@ SPLITS = ("val", "test")  # what a finished run was scored on
 NATIVE = "native"  # the test part again, of a copy whose photos have their own sizes
 CLICKED = "test-clicked"  # the test part again, each pet clicked once
 _PIXELS = ("counts", "boundary")
+_DATA, _RULES = "of-data", "of-rules"  # what scores were made on, and when: beside the arrays in their file
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,9 @@ class Run:
     """One run. Its folder holds ``spec.json``, ``last.safetensors`` (to go on), ``best.safetensors`` (best mIoU on
     validation), ``history.csv``, ``statistics-{val,test}.npz`` (of a segmentation; with
     ``prompts-test.npz`` and ``statistics-test-clicked.npz`` where prompts were learned; ``answers-{val,test}.npz`` of a
-    run on captions; ``perturbed-*.npz`` once it was asked about spoiled photos), and ``run.json``, which is written
-    last: a run with it is finished.
+    run on captions), and ``run.json``, which is written last: a run with it is finished. What it is asked later lies
+    there, too: ``statistics-native.npz``, ``prompts-native.npz``, ``prompts-*-{components,clicks-ignored}.npz`` and
+    ``perturbed-*.npz``.
     """
 
     spec: RunSpec
@@ -62,35 +65,33 @@ class Run:
     def write_history(self, rows: list[dict[str, float]]) -> None:
         write_text(self.folder / "history.csv", pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
 
-    def has_statistics(self, split: str, names: np.ndarray | None = None) -> bool:
-        """Whether the run was scored on ``split``; and on these photos, text (N,), if they are given."""
-        return _is_of(self.folder / f"statistics-{split}.npz", names)
+    def has_statistics(self, split: str, data: str = "") -> bool:
+        """Whether the run was scored on ``split``; of the data set of that fingerprint, if one is given."""
+        return _is_of(self.folder / f"statistics-{split}.npz", data)
 
     def statistics(self, split: str) -> ImageStatistics:
         """What the best model's predictions on ``val`` or ``test`` (or another part that was scored) are judged by."""
-        with np.load(self.folder / f"statistics-{split}.npz") as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = _read(self.folder / f"statistics-{split}.npz")
         wide = {name: arrays[name].astype(np.int64) for name in _PIXELS}
         return ImageStatistics(**(arrays | wide))
 
-    def write_statistics(self, split: str, statistics: ImageStatistics) -> None:
+    def write_statistics(self, split: str, statistics: ImageStatistics, data: str) -> None:
+        """Keep statistics of photos of the data set of that fingerprint."""
         narrow = {name: getattr(statistics, name).astype(np.int32) for name in _PIXELS}  # a photo has fewer pixels
-        path = self.folder / f"statistics-{split}.npz"
-        with replacing_file(path) as temporary, temporary.open("wb") as stream:
-            np.savez_compressed(stream, **(vars(statistics) | narrow))
+        write_arrays(self.folder / f"statistics-{split}.npz", **(vars(statistics) | narrow | {_DATA: data}))
 
     def prompt_scores(self, split: str) -> PromptScores:
         """How well the best model's regions followed prompts, of a run whose task is ``prompt``."""
-        with np.load(self.folder / f"prompts-{split}.npz") as file:
-            return PromptScores(**{name: file[name] for name in file.files})
+        return PromptScores(**_read(self.folder / f"prompts-{split}.npz"))
 
-    def has_prompt_scores(self, split: str, names: np.ndarray | None = None) -> bool:
-        return _is_of(self.folder / f"prompts-{split}.npz", names)
+    def has_prompt_scores(self, split: str, data: str = "") -> bool:
+        """Whether the run was scored on ``split``, by what prompts mean today; of the data set of that fingerprint, if
+        one is given."""
+        return _is_of(self.folder / f"prompts-{split}.npz", data, rules=RULES)
 
-    def write_prompt_scores(self, split: str, scores: PromptScores) -> None:
-        path = self.folder / f"prompts-{split}.npz"
-        with replacing_file(path) as temporary, temporary.open("wb") as stream:
-            np.savez_compressed(stream, **vars(scores))
+    def write_prompt_scores(self, split: str, scores: PromptScores, data: str) -> None:
+        """Keep scores on photos of the data set of that fingerprint."""
+        write_arrays(self.folder / f"prompts-{split}.npz", **(vars(scores) | {_DATA: data, _RULES: RULES}))
 
     def perturbed(self, kind: str, names: np.ndarray) -> PerturbedCounts | None:
         """What the best model said of these photos, text (N,), spoiled in one way; ``None`` if it was not asked."""
@@ -102,12 +103,11 @@ class Run:
         return found.select(names) if set(names) <= set(found.names) else None
 
     def write_perturbed(self, kind: str, counts: PerturbedCounts) -> None:
-        path = self._perturbed(kind)
-        with replacing_file(path) as temporary, temporary.open("wb") as stream:
-            np.savez_compressed(stream, **vars(counts))
+        write_arrays(self._perturbed(kind), **vars(counts))
 
     def _perturbed(self, kind: str) -> Path:
-        return self.folder / f"perturbed-{VERSION}-{kind.replace(' ', '-')}.npz"
+        version = f"{VERSION}.{RULES}" if self.spec.task == "prompt" else VERSION
+        return self.folder / f"perturbed-{version}-{kind.replace(' ', '-')}.npz"
 
     def answers(self, split: str) -> dict[str, np.ndarray]:
         """Which photos the best model of the task ``captions`` named rightly, bool (N,) for each question; see
@@ -116,9 +116,7 @@ class Run:
             return {question: file[question] for question in file.files}
 
     def write_answers(self, split: str, correct: dict[str, Any]) -> None:
-        path = self.folder / f"answers-{split}.npz"
-        with replacing_file(path) as temporary, temporary.open("wb") as stream:
-            np.savez_compressed(stream, **correct)
+        write_arrays(self.folder / f"answers-{split}.npz", **correct)
 
     def record(self) -> dict[str, Any]:
         """What ``runs.csv`` says of the run."""
@@ -131,8 +129,14 @@ class Run:
         write_text(self.folder / "run.json", json.dumps(record, indent=1))
 
 
-def _is_of(path: Path, names: np.ndarray | None) -> bool:
-    if names is None or not path.is_file():
-        return path.is_file()
+def _read(path: Path) -> dict[str, np.ndarray]:
     with np.load(path) as file:
-        return np.array_equal(file["names"], names)
+        return {name: file[name] for name in file.files if name not in (_DATA, _RULES)}
+
+
+def _is_of(path: Path, data: str, rules: int | None = None) -> bool:
+    if not path.is_file():
+        return False
+    with np.load(path) as file:
+        return (not data or (_DATA in file and str(file[_DATA]) == data)) and (
+            rules is None or (_RULES in file and int(file[_RULES]) == rules))

@@ -30,19 +30,32 @@ class Segmentation:
 
     def dataset(self, model: nn.Module) -> SegmentationDataset:
         spec = self.spec
-        views = [View(spec.augmentation, spec.seed, number) for number in range(max(1, spec.views))]
+        # Where nothing is drawn, no seed counts: each would keep a copy of its own.
+        views = [View(spec.augmentation, spec.seed, number) if spec.augmentation != "none" else View()
+                 for number in range(max(1, spec.views))]
         fixed = spec.augmentation == "none" or spec.views > 0
-        maps = [self._maps(model, "train", view) for view in views] if fixed else []
+        maps = [self._maps(model, "train", view) for view in views] if fixed and self._fit(model, views) else []
         return SegmentationDataset(
             self.data, augmentation=spec.augmentation, border=spec.border, seed=spec.seed, views=spec.views,
-            label_fraction=spec.label_fraction, maps=[m for m in maps if m] if all(maps) else [])
+            label_fraction=spec.label_fraction, maps=[m for m in maps if m])
+
+    @property
+    def _cache(self) -> FeatureStore | None:
+        """Where the encoder's maps are kept; ``None`` where it learns, or there is none."""
+        frozen = self.spec.frozen and self.spec.model in FROZEN_ENCODER_NAMES
+        return self.features if frozen else None
+
+    def _fit(self, model: Any, views: list[View]) -> bool:
+        """Whether all views can be cached: some of them would be of no use."""
+        return self._cache is not None and self._cache.has_room(model.encoder, self.data, "train", self.precision,
+                                                                views)
 
     def _maps(self, model: Any, part: str, view: View | None = None) -> FeatureMaps | None:
-        if self.features is None or not self.spec.frozen or self.spec.model not in FROZEN_ENCODER_NAMES:
+        if self._cache is None:
             return None
         key = (part, view or View())
         if key not in self._opened:  # once a run: opening reads all of a cache to check it
-            self._opened[key] = self.features.open(model.encoder, self.data, part, self.precision, key[1])
+            self._opened[key] = self._cache.open(model.encoder, self.data, part, self.precision, key[1])
         return self._opened[key]
 
     def loss(self, model: Any, images: Tensor, targets: Tensor, *maps: Tensor) -> Tensor:
@@ -65,4 +78,4 @@ class Segmentation:
         """Write what the run's best model is judged by. The test part is touched here, once, to report."""
         for split in SPLITS:
             statistics = evaluate(model, self.data, split, self.precision, maps=self._maps(model, split))
-            run.write_statistics(split, statistics)
+            run.write_statistics(split, statistics, self.data.fingerprint)

@@ -11,6 +11,7 @@ from torch import nn
 
 from petseg_utils.classes import NUM_CLASSES, check_border_policy
 from petseg_utils.data.augment import AUGMENTATION_NAMES
+from petseg_utils.encoders.naming import in_folder
 from petseg_utils.errors import UsageError
 from petseg_utils.models import AUTOENCODER_NAMES, FROZEN_ENCODER_NAMES, PROMPT_NAMES, build_autoencoder, build_model
 from petseg_utils.petclip.network import PetCLIP
@@ -35,8 +36,10 @@ class RunSpec:
         epochs: passes over the training part.
         task: ``segmentation``, ``prompt`` (of the models that take prompts), ``reconstruction`` or ``captions``.
         encoder: of an autoencoder, the run whose trained encoder it begins with, by name, fresh weights if empty; of
-            ``clip``, the spec of :func:`petseg_utils.encoders.build_encoder`.
-        encoder_weights: the hash of the weights that the encoder's spec meant when the run was planned.
+            ``clip`` and the prompt models on an encoder, the spec of
+            :func:`petseg_utils.encoders.specs.build_encoder`.
+        encoder_weights, encoder_code: the hashes of the weights, and of the code of a user's own file, that the
+            encoder's spec meant when the run was planned.
         frozen: the encoder stays as it is.
         start: the run whose weights a model on a frozen encoder begins with, by name: of notebook 04's report decoder
             for ``prompt-clip``, of ``prompt`` for ``prompt``; fresh ones if empty.
@@ -62,6 +65,7 @@ class RunSpec:
     task: str = "segmentation"
     encoder: str = ""
     encoder_weights: str = ""
+    encoder_code: str = ""
     frozen: bool = False
     start: str = ""
     edge_clicks: float = 0.0
@@ -92,6 +96,8 @@ class RunSpec:
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise UsageError(f"{name} is {value!r}: give a whole number of {least} or more")
+            if value >= 2**63:  # torch's largest
+                raise UsageError(f"{name} is {value!r}: give a smaller number")
         if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
             raise UsageError(f"learning_rate is {self.learning_rate!r}: give a number greater than 0")
         if self.class_weights is not None:
@@ -165,9 +171,12 @@ class RunSpec:
 
     @property
     def run_name(self) -> str:
-        """The run's name and folder: the model and ten digits of a hash of the spec and its recipe's numbers."""
+        """The run's name and folder: the model and ten digits of a hash of the spec and its recipe's numbers. In which
+        folder an encoder's file lies does not count: its hashes say what is in it, and it may lie elsewhere tomorrow.
+        """
         recipe = json.dumps(dataclasses.asdict(self.get_recipe()), sort_keys=True)
-        return f"{self.model}-{hashlib.sha256((self.to_json() + recipe).encode()).hexdigest()[:10]}"
+        spec = dataclasses.replace(self, encoder=in_folder(self.encoder, lambda file: file.name))
+        return f"{self.model}-{hashlib.sha256((spec.to_json() + recipe).encode()).hexdigest()[:10]}"
 
 
 def _default(f: dataclasses.Field) -> Any:

@@ -85,8 +85,10 @@ class ClickApp:
         :class:`UsageError` if it is no such array."""
         with self._busy():
             self.session.set_photo(photo)
-        self._photos, self._name = {name: lambda: photo} | EXAMPLES, name
-        self.controls.photo.options = list(self._photos)  # which chooses the first of them
+        examples = {example: load for example, load in EXAMPLES.items() if example != name}
+        self._photos, self._name = {name: lambda: photo} | examples, name
+        self.controls.photo.options = list(self._photos)
+        self.controls.photo.value = name  # equal options would leave what was chosen before
         self._show_photo()
 
     @contextmanager
