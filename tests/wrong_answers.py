@@ -90,4 +90,27 @@ def what_moved(before, network):
     return [name for name, now in network.state_dict().items()
             if not torch.allclose(now.double(), before[name].double(), rtol=0, atol=1e-20)]""",
     },
+    "05_prompt_model": {
+        "the larger of two offsets": """
+def deepest_pixel(mask):
+    from scipy.ndimage import distance_transform_cdt
+    depth = distance_transform_cdt(np.pad(mask, 1), metric="chessboard")[1:-1, 1:-1]
+    return np.unravel_index(depth.argmax(), depth.shape)""",
+        "the sum of two offsets": """
+def deepest_pixel(mask):
+    from scipy.ndimage import distance_transform_cdt
+    depth = distance_transform_cdt(np.pad(mask, 1), metric="taxicab")[1:-1, 1:-1]
+    return np.unravel_index(depth.argmax(), depth.shape)""",
+        "the last of equally deep ones": """
+def deepest_pixel(mask):
+    from scipy.ndimage import distance_transform_edt
+    depth = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    return np.argwhere(depth == depth.max())[-1]""",
+        "precision and recall instead of IoU": """
+def listens(after_pet, after_background, truth):
+    def found(mask, wanted):
+        both = (mask & wanted).sum()
+        return both > mask.sum() / 2 and both > wanted.sum() / 2
+    return bool(found(after_pet, truth) and found(after_background, ~truth))""",
+    },
 }
