@@ -13,6 +13,7 @@ from petseg_utils.metrics import Predicted, protocol_rows, reduce_scores
 from petseg_utils.results import packaged_table
 from petseg_utils.robustness import robustness_photos
 from petseg_utils.training.recipes import FAMILY_LEARNING_RATES, RECIPES
+from petseg_utils.training.spec import RunSpec
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", ROOT / "results" / "oxford-128" / "README.md")
@@ -152,3 +153,10 @@ def test_every_number_with_an_interval_in_the_readmes_tables_is_of_the_measured_
     lines = [line for page in PAGES for line in page.read_text().splitlines() if line.startswith("| ")]
     quoted = {quote for line in lines for quote in re.findall(r"\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]", line)}
     assert len(quoted) >= 40 and quoted <= measured, quoted - measured
+
+
+def test_packaged_runs_are_named_after_their_specs():
+    """So a row can be traced to what made it, and the same command finds the same run."""
+    runs = packaged_table("runs")
+    named = {row.run: RunSpec.from_json(row.spec).run_name for row in runs.itertuples()}
+    assert len(named) >= 80 and named == {run: run for run in named}
