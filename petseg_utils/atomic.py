@@ -78,7 +78,7 @@ def remove_leftovers(folder: Path) -> None:
 def write_arrays(path: Path, **arrays: Any) -> None:
     """Write a compressed .npz file in one step."""
     with replacing_file(path) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, allow_pickle=False, **arrays)
+        np.savez_compressed(stream, **arrays)  # an option would be one more array to NumPy before 2.1
 
 
 def write_text(path: Path, text: str) -> None:
