@@ -16,8 +16,8 @@ from petseg_utils.workspace import Workspace
 
 @dataclass
 class Merged:
-    """Names of runs: brought here, already here, not finished there, being trained here; and folders that are not named
-    after the spec in them: renamed or edited, or named by another version."""
+    """Names of runs: brought here, already here, not finished there (or without their weights), being trained here; and
+    folders that are not named after the spec in them: renamed or edited, or named by another version."""
 
     brought: list[str] = field(default_factory=list)
     known: list[str] = field(default_factory=list)
@@ -51,7 +51,7 @@ def merge_runs(other: Path, workspace: Workspace) -> Merged:
         ours = Run(theirs.spec, workspace.runs / theirs.name)
         if theirs.name != theirs.folder.name:
             merged.strange.append(theirs.folder.name)
-        elif not theirs.finished:
+        elif not (theirs.finished and theirs.best.is_file()):
             merged.unfinished.append(theirs.name)
         else:
             try:
@@ -67,7 +67,7 @@ def _run_in(folder: Path) -> Run:
 
 
 def _bring(theirs: Run, ours: Run, merged: Merged) -> None:
-    if not ours.finished:
+    if not (ours.finished and ours.best.is_file()):
         _copy(theirs.folder, ours.folder)
         merged.brought.append(theirs.name)
         return

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from making_data import HEIGHT, TEST, TRAINVAL, WIDTH, trimap, write_coursework, write_oxford
 
-from petseg_utils.data.decode import read_mask, read_photo
+from petseg_utils.data.decode import decode, read_mask, read_photo
 from petseg_utils.data.layouts import read_layout
 from petseg_utils.errors import DataError
 
@@ -164,3 +164,14 @@ def test_coursework_photos_may_be_jpeg_or_png(tmp_path):
     (color / "pug_2.jpg").rename(color / "pug_2.PNG")
     names = {sample.name: sample.image_path.name for sample in read_layout(tmp_path).samples}
     assert names["pug_1"] == "pug_1.jpeg" and names["pug_2"] == "pug_2.PNG" and names["Birman_1"] == "Birman_1.jpg"
+
+
+def test_a_masks_photo_in_another_format_is_named_as_it_lies_there(tmp_path):
+    write_coursework(tmp_path)
+    photo = tmp_path / "TrainVal" / "color" / "pug_1.jpg"
+    photo.unlink()
+    photo.with_suffix(".heic").write_bytes(b"as a phone writes it")
+    layout = read_layout(tmp_path)
+    (sample,) = [sample for sample in layout.samples if sample.name == "pug_1"]
+    decoded, (defect,) = decode(layout, sample)
+    assert decoded is None and "pug_1.heic" in str(defect) and "cannot be read" in str(defect)

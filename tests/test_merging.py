@@ -103,6 +103,17 @@ def test_what_a_known_run_was_asked_elsewhere_is_brought_if_its_weights_are_the_
     assert not (ours / "perturbed-1-blur.npz").exists()
 
 
+def test_a_finished_run_that_has_lost_its_weights_is_no_source_and_gets_them_back(elsewhere, whole, tmp_path):
+    other, here = elsewhere[0], Workspace(tmp_path / "here")
+    merging.merge_runs(other, here)
+    theirs, ours = other / "runs" / whole.name, here.runs / whole.name
+    (ours / "best.safetensors").unlink()
+    assert merging.merge_runs(other, here).brought == [whole.name]
+    assert (ours / "best.safetensors").read_bytes() == (theirs / "best.safetensors").read_bytes()
+    (theirs / "best.safetensors").unlink()
+    assert whole.name in merging.merge_runs(other, here).unfinished and (ours / "best.safetensors").is_file()
+
+
 @pytest.mark.parametrize("text", ['{"model": "unet", "of_a_later_version": 1}', '{"model": "un'])
 def test_a_spec_that_cannot_be_read_is_refused_before_anything_is_copied(text, elsewhere, whole, tmp_path):
     folder = elsewhere[0] / "runs" / "zz-0123456789"

@@ -137,16 +137,18 @@ def _read_coursework(root: Path) -> tuple[Sample, ...]:
     for folder, split in (("TrainVal", "trainval"), ("Test", "test")):
         color = root / folder / "color"
         photos: dict[str, Path] = {}
-        for path in sorted(color.glob("*")):
-            hidden = path.name.startswith(".")  # as a Mac adds them to archives
-            if path.suffix.lower() in _PHOTOS and not hidden and photos.setdefault(path.stem, path) != path:
+        files = sorted(color.glob("[!.]*"))  # a Mac adds hidden ones to archives
+        for path in files:
+            if path.suffix.lower() in _PHOTOS and photos.setdefault(path.stem, path) != path:
                 raise DataError(f"{str(photos[path.stem])!r} and {path.name!r} would share one mask: take one away or "
                                 "name it anew")
         labels = {path.stem for path in (root / folder / "label").glob("[!.]*.png")}
-        # A name with only one of its two files is kept: verification reports the missing one by its path.
+        # A name with only one of its two files is kept: verification reports the missing one by its path, or says what
+        # is wrong with a file of that name and another suffix.
+        others = {path.stem: path for path in files}
         for name in sorted(photos.keys() | labels):
             species = CAT if name[:1].isupper() else DOG  # the data set's own rule: cat breeds are capitalised
-            photo = photos.get(name, color / f"{name}.jpg")
+            photo = photos.get(name) or others.get(name, color / f"{name}.jpg")
             samples.append(_sample(name, photo, root / folder / "label", species, split))
     if not samples:
         raise DataError(f"{str(root)!r} holds no TrainVal/color/*.jpg and no Test/color/*.jpg: copy the photos there")

@@ -11,7 +11,8 @@ from petseg_utils.workspace import Workspace
 @click.option("--data-root", metavar="DIR", required=True, help="Folder that holds oxford-iiit-pet/.")
 @click.option("--teacher", default="", metavar="SPEC", help="Encoder whose features are learned from as well, such as "
               "timm:resnet101.tv_in1k or a FILE.py.")
-@click.option("--objective", default="captions", show_default=True, help="captions, or labels for the control.")
+@click.option("--objective", type=click.Choice(["captions", "labels"]), default="captions", show_default=True,
+              help="What is learned from; labels is the control.")
 @click.option("--epochs", default=50, show_default=True)
 @click.option("--cache-gb", default=8.0, show_default=True, help="Room for the teacher's cached features.")
 @click.option("-o", "--output", required=True, metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
