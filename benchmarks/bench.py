@@ -10,6 +10,7 @@ from collections.abc import Callable
 import cv2
 import data_preparation
 import feature_cache
+import memory
 import metric_update
 import perturbing
 import prompting
@@ -22,6 +23,7 @@ from petseg_utils.precision import choose_precision, device_name
 TOPICS: dict[str, Callable[[], list[Row]]] = {
     "wait": data_preparation.measure_waiting,
     "step": training_step.measure,
+    "memory": memory.measure,
     "augmentation": data_preparation.measure_augmentation,
     "features": feature_cache.measure,
     "prompts": prompting.measure,

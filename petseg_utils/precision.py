@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from petseg_utils.encoders.base import Encoder
 from petseg_utils.errors import UsageError
+from petseg_utils.memory import keep_freed_memory
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ class Precision:
 def choose_precision(device: str = "auto") -> Precision:
     """bfloat16 where the hardware computes in it, float16 on older CUDA cards, float32 elsewhere.
 
-    A CPU without bfloat16 instructions accepts the type and runs ten times slower, so we ask for the instruction.
+    A CPU without bfloat16 instructions accepts the type and runs ten times slower, so we ask for the instruction. Where
+    the CPU is chosen, the process also begins to keep freed memory (:mod:`petseg_utils.memory`).
 
     Args:
         device: ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
@@ -64,6 +66,7 @@ def choose_precision(device: str = "auto") -> Precision:
     if device == "cuda" and not torch.cuda.is_available():
         raise UsageError("device 'cuda' is not available here: choose auto or cpu")
     if device == "cpu" or not torch.cuda.is_available():
+        keep_freed_memory()
         return Precision(torch.device("cpu"), torch.bfloat16 if _cpu_has_bfloat16() else torch.float32)
     ampere = torch.cuda.get_device_capability() >= (8, 0)
     return Precision(torch.device("cuda"), torch.bfloat16 if ampere else torch.float16)
