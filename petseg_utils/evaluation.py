@@ -62,7 +62,7 @@ def logits_of(model: Any, data: PetData, part: str, precision: Precision, *, map
 
     Arguments and errors are those of :func:`evaluate`.
     """
-    was_training = model.training
+    modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
         for batch, images in batches_of(data, part, precision, batch_size):
@@ -76,7 +76,8 @@ def logits_of(model: Any, data: PetData, part: str, precision: Precision, *, map
                                     "learning rate")
             yield from zip(batch.tolist(), logits, strict=True)
     finally:
-        model.train(was_training)
+        for module, mode in modes.items():  # a model in a wrapper may be in another mode than the wrapper
+            module.training = mode
 
 
 def batches_of(data: PetData, part: str, precision: Precision,

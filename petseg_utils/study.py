@@ -122,7 +122,8 @@ class Study:
     def _options(self, model: str) -> dict[str, Any]:
         s = self.settings
         if model == "mae":
-            return {"patch": s.patch, "dim": s.vit_dim, "depth": s.vit_depth, "heads": max(3, s.vit_dim // 64)}
+            heads = next(heads for heads in range(max(3, s.vit_dim // 64), 0, -1) if s.vit_dim % heads == 0)
+            return {"patch": s.patch, "dim": s.vit_dim, "depth": s.vit_depth, "heads": heads}
         if model in FROZEN_ENCODER_NAMES:
             return {"image_size": s.encoder_size}
         if model == "ae-unet":

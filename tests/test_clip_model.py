@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from making_encoders import write_encoder
-from making_runs import assert_same_tensors, assert_sentence, tiny_spec
+from making_runs import FLOAT32, assert_same_tensors, assert_sentence, tiny_spec
 from safetensors.torch import load_file
 
 from petseg_utils.encoders.features import FeatureStore
@@ -18,6 +18,7 @@ from petseg_utils.models.clip import DECODER_NAMES
 from petseg_utils.models.map_decoders import MultiDecoder, ReportDecoder
 from petseg_utils.training import RunSpec, train
 from petseg_utils.training.checkpoint import load_model
+from petseg_utils.training.segmentation import Segmentation
 
 every_decoder = pytest.mark.parametrize("decoder", DECODER_NAMES)
 
@@ -202,3 +203,20 @@ def test_a_spec_that_cannot_be_is_refused(few, changes, parts):
     with pytest.raises(UsageError) as caught:
         tiny_spec(few, **({"options": {}} | changes))
     assert_sentence(str(caught.value), *parts)
+
+
+def test_views_that_cannot_all_be_opened_are_encoded_as_we_go(encoder_file, few, tmp_path, monkeypatch):
+    """Another process may fill the cache between the question whether they fit and their opening."""
+    spec, opened = clip_spec(few, encoder_file, augmentation="five", views=3), FeatureStore.open
+    model = FLOAT32.model(spec.build())
+    assert len(segmentation_task(spec, few, tmp_path).dataset(model).maps) == 3
+
+    def full(store, encoder, data, part, precision, view):
+        return None if view.number == 1 else opened(store, encoder, data, part, precision, view)
+
+    monkeypatch.setattr(FeatureStore, "open", full)
+    assert segmentation_task(spec, few, tmp_path).dataset(model).maps == []
+
+
+def segmentation_task(spec, data, folder):
+    return Segmentation(spec, data, FLOAT32, FeatureStore(folder / "features", 1.0))

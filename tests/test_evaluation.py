@@ -13,6 +13,7 @@ from petseg_utils.data import open_data
 from petseg_utils.errors import DataError
 from petseg_utils.evaluation import evaluate, resize_logits
 from petseg_utils.metrics import confusion_counts
+from petseg_utils.models.vote import OneSpecies
 
 # (height, width): larger and smaller than the model's 64 px, upright and lying, odd, and just so.
 SIZES = {"Birman_3": (96, 70), "Birman_4": (41, 90), "Birman_5": (64, 64), "pug_3": (50, 40), "pug_4": (131, 97)}
@@ -151,6 +152,12 @@ def test_the_models_mode_and_statistics_are_left_as_they_were(training, data):
     evaluate(model, data, "test", FLOAT32)
     assert all(module.training is training for module in model.modules())
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+def test_a_model_in_a_wrapper_keeps_a_mode_of_its_own(data):
+    inner = small_model("unet").eval()
+    evaluate(OneSpecies(inner), data, "test", FLOAT32)
+    assert not any(module.training for module in inner.modules())
 
 
 def test_models_are_scored_in_eval_mode(data):

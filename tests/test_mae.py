@@ -121,6 +121,11 @@ def test_sizes_and_dims_that_do_not_divide_are_refused_with_a_sentence():
             ViTEncoder(patch=8, dim=dim, depth=1, heads=heads)
 
 
+def test_a_decoder_narrower_than_the_encoder_has_as_many_heads_as_divide_it():
+    model = MaskedAutoencoder(patch=8, dim=20, depth=1, heads=5, decoder_dim=16, decoder_depth=1)
+    assert torch.isfinite(model.loss(torch.rand(2, 3, 32, 32)))
+
+
 def test_the_segmenter_takes_over_the_encoder():
     segmenter, mae = MAESegmenter(**SMALL).eval(), small_mae()
     segmenter.encoder.load_state_dict(mae.encoder.state_dict())

@@ -12,6 +12,7 @@ from petseg_utils.corruptions import CORRUPTIONS
 from petseg_utils.metrics import PairedDifference
 from petseg_utils.metrics.robustness import ALL_KINDS
 from petseg_utils.plots.maps import ERROR_COLOURS
+from petseg_utils.plots.style import line_colours
 from petseg_utils.prompts.simulator import Click
 
 
@@ -244,3 +245,10 @@ def test_border_policies_are_three_markers_a_variant_in_the_tables_order():
     assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "a"]
     assert {text.get_text() for text in axes.texts} == {"0.500", "0.600"}
     assert len(axes.containers) == 3
+
+
+def test_an_autoencoder_has_its_colour_whatever_stands_beside_it():
+    alone, among = line_colours(["MAE, frozen"]), line_colours(["UNet", "Simple AE", "UNet-AE with skips", "MAE"])
+    assert alone["MAE, frozen"] == among["MAE"] and len(set(among.values())) == 4
+    assert len(set(line_colours(["MAE, frozen", "MAE, random"]).values())) == 2
+    assert len(line_colours(map(str, range(12)))) == 12

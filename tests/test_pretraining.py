@@ -114,6 +114,16 @@ def test_an_interrupted_pretraining_goes_on_to_the_same_bits(few, runs_folder, t
     assert_same_tensors(load_file(again.last), load_file(whole.last))
 
 
+def test_what_is_still_being_pretrained_is_nothing_to_begin_from(few, tmp_path):
+    pretrained = train_one(few, tmp_path, "ae-simple", task="reconstruction")
+    (pretrained.folder / "run.json").rename(tmp_path / "run.json")
+    with pytest.raises(UsageError) as raised:
+        train_one(few, tmp_path, "ae-simple", encoder=pretrained.name, frozen=True)
+    assert_sentence(str(raised.value), f"run {pretrained.name} is not finished", "train it to its end")
+    (tmp_path / "run.json").rename(pretrained.folder / "run.json")
+    assert train_one(few, tmp_path, "ae-simple", encoder=pretrained.name, frozen=True).finished
+
+
 def test_encoders_that_do_not_fit_are_refused_with_a_sentence(few, runs_folder):
     pretrained = train_one(few, runs_folder, "ae-simple", task="reconstruction")
     with pytest.raises(UsageError) as raised:

@@ -21,6 +21,7 @@ from petseg_utils.evaluation import evaluate
 from petseg_utils.models.unet import UNet
 from petseg_utils.precision import Precision
 from petseg_utils.training import Run, checkpoint, loop, segmentation
+from petseg_utils.training.run import CLICKED
 
 
 def stop_in_evaluation(monkeypatch, few, number):
@@ -74,6 +75,21 @@ def test_a_stopped_run_goes_on_to_the_same_bits(stop, few, whole, tmp_path, monk
     resumed = train_tiny(few, tmp_path)
     assert_same_training(resumed, whole)
     assert resumed.record()["best_epoch"] == whole.record()["best_epoch"]
+
+
+def test_a_prompt_model_that_only_has_to_be_scored_answers_as_one_that_was_never_stopped(few, tmp_path, monkeypatch):
+    """Its clicks are scored photo by photo, where batch norm must not go by the photo."""
+    plain = {"model": "prompt-unet", "task": "prompt"}
+    whole = train_tiny(few, tmp_path / "whole", **plain)
+    with monkeypatch.context() as patch:
+        stop_around_last(patch, 3, after=True)
+        with pytest.raises(KeyboardInterrupt):
+            train_tiny(few, tmp_path / "stopped", **plain)
+    resumed = train_tiny(few, tmp_path / "stopped", **plain)
+    assert_same_training(resumed, whole)
+    for name, array in vars(whole.prompt_scores("test")).items():
+        np.testing.assert_array_equal(getattr(resumed.prompt_scores("test"), name), array)
+    np.testing.assert_array_equal(resumed.statistics(CLICKED).counts, whole.statistics(CLICKED).counts)
 
 
 def test_a_run_in_float16_goes_on_to_the_same_bits(few, tmp_path, monkeypatch):

@@ -115,6 +115,17 @@ def test_bad_values_are_refused_with_a_sentence(name, value, sentence):
     assert str(raised.value).startswith(sentence)
 
 
+@pytest.mark.parametrize("changes", [
+    {"model": "mae", "task": "reconstruction", "views": 2},
+    {"model": "mae", "task": "reconstruction", "border": "pet"},
+    {"model": "petclip", "task": "captions", "class_weights": (0.1, 1.0, 1.0)},
+    {"model": "petclip", "task": "captions", "augmentation": "five"},
+])
+def test_what_a_task_would_not_look_at_is_refused(changes):
+    with pytest.raises(UsageError, match=f"{changes['task']}.*: leave"):
+        RunSpec(**({"data": "0", "image_size": 64, "epochs": 1} | changes))
+
+
 def test_the_smallest_good_values_are_taken():
     dataclasses.replace(PLAIN, image_size=32, epochs=1, batch_size=2, seed=0, learning_rate=1e-9)
 

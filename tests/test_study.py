@@ -91,6 +91,13 @@ def test_a_name_that_leaves_the_results_folder_is_refused(name):
         Study(resolve("smoke"), name)
 
 
+@pytest.mark.parametrize(("vit_dim", "heads"), [(64, 2), (192, 3), (320, 5), (768, 12)])
+def test_a_transformer_of_any_width_that_can_be_is_built(vit_dim, heads):
+    spec = Study(resolve("smoke", vit_dim=vit_dim, vit_depth=1)).spec("mae", task="reconstruction")
+    assert spec.options["heads"] == heads
+    spec.build()
+
+
 def test_reconstructions_are_listed_and_models_without_a_run_are_scored(tmp_path):
     study = smoke()
     data = study.data

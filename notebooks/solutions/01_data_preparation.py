@@ -38,7 +38,8 @@ def draw_validation(breeds: np.ndarray, groups: np.ndarray, fraction: float, see
 
 def agreement(augment: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]], mask: np.ndarray) -> float:
     # The photo is painted from the mask, so after augmentation both must tell the same story. The four grey levels lie
-    # 80 apart: an interpolated or slightly recoloured pixel still reads as the nearest code.
+    # 80 apart, so rounding does no harm; but a pixel interpolated between two of them may read as a third, which is why
+    # only moves by whole pixels agree to the last one.
     painted = np.repeat(mask[..., None] * np.uint8(80), 3, axis=2)
     image, moved = augment(painted, mask)
     read = np.rint(image.mean(axis=2) / 80)

@@ -3,6 +3,8 @@
 Source: He, Chen, Xie, Li, Dollar, Girshick, "Masked Autoencoders Are Scalable Vision Learners", CVPR 2022.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -56,7 +58,8 @@ class MaskedAutoencoder(Reconstructor):
         self.encoder = ViTEncoder(patch=patch, dim=dim, depth=depth, heads=heads)
         self.narrow = nn.Linear(dim, decoder_dim)
         self.mask_token = nn.Parameter(0.02 * torch.randn(decoder_dim))
-        self.blocks = nn.ModuleList(Block(decoder_dim, heads) for _ in range(decoder_depth))
+        of_decoder = math.gcd(heads, decoder_dim)  # as many heads as the encoder's where they divide its width
+        self.blocks = nn.ModuleList(Block(decoder_dim, of_decoder) for _ in range(decoder_depth))
         self.norm = nn.LayerNorm(decoder_dim)
         self.head = nn.Linear(decoder_dim, COLOURS * patch * patch)
         for part in (self.narrow, self.blocks, self.head):

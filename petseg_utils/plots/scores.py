@@ -11,6 +11,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
+from petseg_utils.plots.style import line_colours
 from petseg_utils.plots.tables import select
 
 
@@ -97,7 +98,7 @@ def plot_label_efficiency(metrics: pd.DataFrame, split: str = "test") -> Figure:
     """
     rows = select(metrics, split=split, reduction="dataset", metric="iou", border="ignore", class_="mean")
     rows = rows.assign(family=rows["variant"].str.split(", ").str[0], way=rows["variant"].str.split(", ").str[1])
-    colours = dict(zip(dict.fromkeys(rows["family"]), sns.color_palette("colorblind"), strict=False))
+    colours = line_colours(dict.fromkeys(rows["family"]))
     styles = dict(zip(dict.fromkeys(rows["way"]), ("o-", "s--", "^:", "D-."), strict=False))
     figure, axes = plt.subplots(figsize=(7.5, 4))
     for (family, colour), (way, style) in product(colours.items(), styles.items()):

@@ -2,6 +2,8 @@
 
 import base64
 import io
+from collections.abc import Iterable
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -12,6 +14,8 @@ from matplotlib.patches import Patch
 
 from petseg_utils.atomic import replacing_file
 from petseg_utils.classes import BACKGROUND, BORDER, CAT, DISPLAY_COLOURS, DOG
+
+_AUTOENCODERS = ("Simple AE", "Improved AE", "UNet-AE", "MAE")
 
 
 def use_style() -> None:
@@ -27,6 +31,18 @@ def display_colour(code: int) -> tuple[float, float, float]:
     """The display colour of a class as matplotlib wants it: RGB in [0, 1]."""
     red, green, blue = DISPLAY_COLOURS[code]
     return red / 255, green / 255, blue / 255
+
+
+def line_colours(names: Iterable[str]) -> dict[str, tuple[float, float, float]]:
+    """Colour-blind-safe colours for lines, by name, in order; an autoencoder of notebook 03, whose name begins with one
+    of theirs (``MAE, frozen``), has the same colour in every figure. Beyond ten names colours come again."""
+    palette, names, own = sns.color_palette("colorblind"), list(names), {}
+    for name in names:
+        family = name.split(", ")[0]
+        if family in _AUTOENCODERS and _AUTOENCODERS.index(family) not in own.values():
+            own[name] = _AUTOENCODERS.index(family)
+    free = cycle([place for place in range(len(palette)) if place not in own.values()])
+    return {name: palette[own[name] if name in own else next(free)] for name in names}
 
 
 def class_legend(figure: Figure, *, border: bool = True) -> None:

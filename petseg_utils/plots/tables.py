@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from petseg_utils.classes import BACKGROUND, CAT, DOG
-from petseg_utils.plots.style import display_colour
+from petseg_utils.plots.style import display_colour, line_colours
 
 BORDER_LABELS = {"ignore": "border ignored", "background": "border is background", "pet": "border is pet"}
 SPLIT_LINES = [Line2D([], [], color="0.3", label="training"),
@@ -89,7 +89,9 @@ def plot_histories(histories: dict[str, pd.DataFrame], score: str = "validation 
     """Training loss, validation loss and, at the right, the validation score by which an epoch is kept, over the
     epochs of runs; ``score`` is what it is called."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
-    for colour, (name, history) in zip(sns.color_palette("colorblind", len(histories)), histories.items(), strict=True):
+    colours = line_colours(histories)
+    for name, history in histories.items():
+        colour = colours[name]
         left.plot(history["epoch"], history["train_loss"], color=colour)
         left.plot(history["epoch"], history["val_loss"], color=colour, linestyle="--")
         right.plot(history["epoch"], history["val_miou"], color=colour, label=name)
@@ -108,12 +110,11 @@ def plot_losses(panels: dict[str, dict[str, pd.DataFrame]]) -> Figure:
     """Training (solid) and validation loss (dashed) of runs over their epochs, on a log scale; by the loss's name, a
     panel each, then by the run's, their histories."""
     figure, grid = plt.subplots(1, len(panels), figsize=(1 + 4.5 * len(panels), 3.6), squeeze=False)
-    colours = iter(sns.color_palette("colorblind", sum(map(len, panels.values()))))
+    colours = line_colours(name for histories in panels.values() for name in histories)
     for axes, (loss, histories) in zip(grid[0], panels.items(), strict=True):
         for name, history in histories.items():
-            colour = next(colours)
-            axes.plot(history["epoch"], history["train_loss"], color=colour, label=name)
-            axes.plot(history["epoch"], history["val_loss"], color=colour, linestyle="--")
+            axes.plot(history["epoch"], history["train_loss"], color=colours[name], label=name)
+            axes.plot(history["epoch"], history["val_loss"], color=colours[name], linestyle="--")
         axes.set(xlabel="epoch", ylabel=loss, yscale="log")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         lines, labels = axes.get_legend_handles_labels()

@@ -93,8 +93,9 @@ def check_encoder(spec: RunSpec, model: OnEncoder) -> None:
     """
     found = model.encoder.weights_hash
     if spec.encoder_weights and found != spec.encoder_weights:
+        drawn = " (random ones may come out otherwise on another processor)" if "random:" in spec.encoder else ""
         raise DataError(f"the weights of encoder {spec.encoder!r} are {found}, the run was made with "
-                        f"{spec.encoder_weights}: bring those, or train again")
+                        f"{spec.encoder_weights}{drawn}: bring those, or train again")
     if spec.encoder_code and (code := model.encoder.trunk.code) != spec.encoder_code:
         raise DataError(f"the code of encoder {spec.encoder!r} is {code}, the run was made with {spec.encoder_code}: "
                         "bring that file, or train again")

@@ -85,6 +85,7 @@ def _finish(run: Run, data: PetData, precision: Precision, features: FeatureStor
     task = TASKS[run.spec.task](run.spec, data, precision, features)
     model = _train_epochs(run, task, precision, quiet)
     load_weights(run.best, model)
+    model.eval()  # where all epochs were done by an earlier process, nothing has been validated in this one
     task.score(run, model)
     run.write_record(describe_run(run, task, model, precision, commit))
 
@@ -166,7 +167,7 @@ def _build(spec: RunSpec, runs_folder: Path) -> Any:
     if spec.model in FROZEN_ENCODER_NAMES:
         check_encoder(spec, model)
         if spec.start:
-            path = runs_folder / spec.start / "best.safetensors"
+            path = _weights_of_finished(runs_folder / spec.start)
             begun = read_spec(path)
             if ((begun.data, begun.encoder_weights, begun.encoder_code)
                     != (spec.data, spec.encoder_weights, spec.encoder_code)):
@@ -175,7 +176,7 @@ def _build(spec: RunSpec, runs_folder: Path) -> Any:
             model.encoder.requires_grad_(False)  # a checkpoint of a frozen encoder leaves it out
             load_start(path, model)
     elif spec.encoder:
-        path = runs_folder / spec.encoder / "best.safetensors"
+        path = _weights_of_finished(runs_folder / spec.encoder)
         learned = read_spec(path)
         if (learned.model, learned.data) != (spec.model, spec.data):
             raise UsageError(f"run {spec.encoder} taught the encoder of a {learned.model!r} on data {learned.data}, "
@@ -184,6 +185,15 @@ def _build(spec: RunSpec, runs_folder: Path) -> Any:
     if spec.encoder or spec.frozen:
         model.encoder.requires_grad_(not spec.frozen)
     return model
+
+
+def _weights_of_finished(folder: Path) -> Path:
+    """Of another run; refused while it is trained, or what begins with them would be another thing tomorrow."""
+    path = folder / "best.safetensors"
+    read_spec(path)  # says if there is no such run
+    if not (folder / "run.json").is_file():
+        raise UsageError(f"run {folder.name} is not finished: train it to its end before what begins with its weights")
+    return path
 
 
 def _epoch_seed(seed: int, epoch: int) -> int:

@@ -37,7 +37,7 @@ class Segmentation:
         maps = [self._maps(model, "train", view) for view in views] if fixed and self._fit(model, views) else []
         return SegmentationDataset(
             self.data, augmentation=spec.augmentation, border=spec.border, seed=spec.seed, views=spec.views,
-            label_fraction=spec.label_fraction, maps=[m for m in maps if m])
+            label_fraction=spec.label_fraction, maps=[m for m in maps if m] if all(maps) else [])
 
     @property
     def _cache(self) -> FeatureStore | None:

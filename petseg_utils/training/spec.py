@@ -110,9 +110,15 @@ class RunSpec:
         if self.task not in SEGMENTING and (self.frozen or self.encoder or self.label_fraction != 1):
             raise UsageError(f"a run whose task is {self.task} begins from nothing, freezes nothing and looks at no "
                              "masks: leave out encoder, frozen and label_fraction")
+        if self.task not in SEGMENTING and (self.views or self.border != "ignore" or self.class_weights):
+            raise UsageError(f"a run whose task is {self.task} caches no views and weighs no pixels: leave out views, "
+                             "border and class_weights")
         if (self.task == "captions") != (self.model == CAPTION_MODEL):
             raise UsageError(f"model {self.model!r} and task {self.task!r} do not go together: captions teach "
                              f"{CAPTION_MODEL!r} only")
+        if self.task == "captions" and self.augmentation != "none":
+            raise UsageError(f"augmentation is {self.augmentation!r}, the task captions has one of its own: leave it "
+                             "out")
         if (self.task == "prompt") != (self.model in PROMPT_NAMES):
             raise UsageError(f"model {self.model!r} and task {self.task!r} do not go together: prompts are for "
                              f"{', '.join(PROMPT_NAMES)}, and for nothing else")
