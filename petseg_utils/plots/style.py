@@ -36,7 +36,8 @@ def display_colour(code: int) -> tuple[float, float, float]:
 def line_colours(names: Iterable[str]) -> dict[str, tuple[float, float, float]]:
     """Colour-blind-safe colours for lines, by name, in order; an autoencoder of notebook 03, whose name begins with one
     of theirs (``MAE, frozen``), has the same colour in every figure. Beyond ten names colours come again."""
-    palette, names, own = sns.color_palette("colorblind"), list(names), {}
+    palette, names = sns.color_palette("colorblind"), list(names)
+    own: dict[str, int] = {}
     for name in names:
         family = name.split(", ")[0]
         if family in _AUTOENCODERS and _AUTOENCODERS.index(family) not in own.values():
