@@ -95,9 +95,6 @@ def _train_epochs(run: Run, task: Task, precision: Precision, quiet: bool) -> nn
     torch.manual_seed(spec.seed)
     model: Any = precision.model(_build(spec, run.folder.parent))
     run.write_spec()  # now: a spec that builds no model leaves nothing
-    if run.last.is_file() and not run.best.is_file():
-        raise UsageError(f"run {run.name} has lost its best.safetensors, the epochs before cannot be judged: bring it "
-                         f"back, or remove {str(run.folder)!r} to begin anew")
     optimizer = build_optimizer(recipe, model)
     scaler = precision.grad_scaler()
     history: list[dict[str, float]] = []
@@ -106,6 +103,11 @@ def _train_epochs(run: Run, task: Task, precision: Precision, quiet: bool) -> nn
         history = facts["history"]
         if facts["scaler"]:  # empty where training began without scaling
             scaler.load_state_dict(facts["scaler"])
+        if _last_is_best(task, history):
+            save_checkpoint(run.best, spec, model)  # the process before may have been killed between the two files
+        elif not run.best.is_file():
+            raise UsageError(f"run {run.name} has lost its best.safetensors, the epochs before cannot be judged: bring "
+                             f"it back, or remove {str(run.folder)!r} to begin anew")
 
     dataset = task.dataset(model)
     batch_size = min(spec.batch_size, len(dataset))
@@ -150,15 +152,21 @@ def _train_epochs(run: Run, task: Task, precision: Precision, quiet: bool) -> nn
                 "data_wait_share": waited / seconds,
             })
             rate.after_epoch(validation["val_loss"])
-            # The file to go on from comes last: killed before it, we do the epoch again and write the same others.
+            # Killed before the file to go on from, we do the epoch again and write the same history. The best epoch's
+            # file comes after it: on a GPU an epoch that is done again is another one, and must not be judged by this.
             run.write_history(history)
-            if task.merit(history[-1]) > max((task.merit(row) for row in history[:-1]), default=-math.inf):
-                save_checkpoint(run.best, spec, model)
             save_checkpoint(run.last, spec, model, optimizer=optimizer,
                             facts={"history": history, "scaler": scaler.state_dict()})
+            if _last_is_best(task, history):
+                save_checkpoint(run.best, spec, model)
             bar.set_postfix({"loss": f"{train_loss:.3f}", **{k: f"{v:.3f}" for k, v in validation.items()},
                              "images/s": f"{history[-1]['images_per_second']:.0f}"})
     return model
+
+
+def _last_is_best(task: Task, history: list[dict[str, float]]) -> bool:
+    """Whether the last epoch is better on validation than all before it."""
+    return task.merit(history[-1]) > max((task.merit(row) for row in history[:-1]), default=-math.inf)
 
 
 def _build(spec: RunSpec, runs_folder: Path) -> Any:
