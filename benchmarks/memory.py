@@ -1,12 +1,11 @@
 """Training with freed memory kept (:mod:`petseg_utils.memory`) beside giving it back to the system, as glibc comes."""
 
-import statistics
 import subprocess
 import sys
 import time
 
 import torch
-from timing import Row, clock_name
+from timing import Row, Timings, clock_name
 from training_step import training_step
 
 from petseg_utils.memory import keep_freed_memory
@@ -23,17 +22,17 @@ def measure() -> list[Row]:
     settings, dtype = resolve("oxford-128"), choose_precision("cpu").name
     rows = []
     for model, name in MODELS.items():
-        times = {way: [] for way in ("kept", "given back")}
+        times: dict[str, list[float]] = {"kept": [], "given back": []}
         for _ in range(ROUNDS):
             for way, seconds in times.items():
                 told = subprocess.run([sys.executable, __file__, model, dtype, way], capture_output=True, text=True,
                                       check=True)
                 seconds.append(float(told.stdout))
-        ratios = [back / kept for kept, back in zip(times["kept"], times["given back"], strict=True)]
-        rate = {way: settings.batch_size / statistics.median(seconds) for way, seconds in times.items()}
+        timings = Timings(times)
+        rate = {way: settings.batch_size / timings.median(way) for way in times}
         rows.append(Row(f"training step, {settings.image_size} px, batch {settings.batch_size}, freed memory kept",
                         f"{name}: {rate['kept']:.1f} images/s", f"given back: {rate['given back']:.1f} images/s",
-                        f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"))
+                        timings.ratio("given back", "kept")))
     return rows
 
 
