@@ -18,6 +18,7 @@ from petseg_utils.prompts.prompter import Prompter
 from petseg_utils.prompts.selection import Selection
 from petseg_utils.prompts.simulator import MAX_CLICKS, Click, deepest, rim, simulate
 
+_SEED = 0  # of the random clicks
 ENOUGH_CLICKS, ENOUGH_IOU = 5, 0.9  # what is reported looks no further
 
 
@@ -52,7 +53,7 @@ class PromptScores:
         return len(self.names)
 
 
-def evaluate_prompts(prompter: Prompter, data: PetData, part: str, *, maps: Maps | None = None, seed: int = 0,
+def evaluate_prompts(prompter: Prompter, data: PetData, part: str, *, maps: Maps | None = None,
                      progress: Progress = lambda items, _: items) -> tuple[PromptScores, ImageStatistics]:
     """Judge a model by its prompts, at each photo's own size.
 
@@ -61,7 +62,6 @@ def evaluate_prompts(prompter: Prompter, data: PetData, part: str, *, maps: Maps
         data: the opened data set.
         part: ``train``, ``val`` or ``test``.
         maps: the part's maps of the model's frozen encoder, if they have been computed.
-        seed: of the random clicks, which are drawn for each photo by itself: every model gets the same.
         progress: wraps the loop over photos.
 
     Returns:
@@ -75,7 +75,7 @@ def evaluate_prompts(prompter: Prompter, data: PetData, part: str, *, maps: Maps
         prompter.set_squeezed(np.asarray(data.images[row]), (truth.shape[0], truth.shape[1]),
                               maps.read(np.array([row])) if maps else None)
         species = int(data.species[row])
-        scores, clicked = _one_photo(prompter, truth, species, draw_single_clicks(truth, species, int(row), seed))
+        scores, clicked = _one_photo(prompter, truth, species, draw_single_clicks(truth, species, int(row)))
         regions.append(scores)
         classes.append(image_statistics(truth, np.log(clicked.classes + 1e-9), species))
     scores = {name: np.stack([one[name] for one in regions]) for name in regions[0]}
@@ -91,7 +91,7 @@ class SingleClicks(NamedTuple):
     rim: tuple[int, int] | None
 
 
-def draw_single_clicks(truth: np.ndarray, species: int, row: int, seed: int = 0) -> SingleClicks:
+def draw_single_clicks(truth: np.ndarray, species: int, row: int) -> SingleClicks:
     """The random clicks of a photo, drawn for it alone: every model gets the same.
 
     Args:
@@ -99,7 +99,7 @@ def draw_single_clicks(truth: np.ndarray, species: int, row: int, seed: int = 0)
         species: 1 cat or 2 dog.
         row: the photo's in the manifest.
     """
-    rng = np.random.default_rng((seed, row))
+    rng = np.random.default_rng((_SEED, row))
     background, pet = truth == BACKGROUND, truth == species
     near = rim(pet)
     return SingleClicks(_draw(background, rng), _draw(pet, rng), _draw(near if near.any() else pet, rng))
