@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from petseg_utils.classes import BORDER, IGNORE, NUM_CLASSES
 from petseg_utils.data.cache import PetData
 from petseg_utils.data.datasets import Maps
 from petseg_utils.errors import TrainingError
@@ -16,9 +17,10 @@ from petseg_utils.precision import Precision
 
 
 @torch.inference_mode()
-def evaluate(model: Any, data: PetData, part: str, precision: Precision, *, at_original_size: bool = True,
-             maps: Maps | None = None, batch_size: int = 64) -> ImageStatistics:
-    """Score a model on one part.
+def evaluate(model: Any, data: PetData, part: str, precision: Precision, *, maps: Maps | None = None,
+             batch_size: int = 64) -> ImageStatistics:
+    """Score a model on one part: what is reported. The logits are resized to each photo's own size and compared with
+    its original mask.
 
     Args:
         model: images (B, 3, S, S) in [0, 1] -> logits (B, 3, S, S), already on ``precision.device``; its mode is left
@@ -26,8 +28,6 @@ def evaluate(model: Any, data: PetData, part: str, precision: Precision, *, at_o
         data: the opened data set.
         part: ``train``, ``val`` or ``test``.
         precision: device and compute type.
-        at_original_size: resize the logits to each photo's own size and compare with its original mask (what is
-            reported); else score the square the model sees (what training watches).
         maps: the part's maps of the model's frozen encoder, if they have been computed.
         batch_size: photos at once; changes nothing but speed.
 
@@ -37,10 +37,32 @@ def evaluate(model: Any, data: PetData, part: str, precision: Precision, *, at_o
     """
     found: list[dict[str, np.ndarray]] = []
     for row, logits in logits_of(model, data, part, precision, maps=maps, batch_size=batch_size):
-        truth = data.original_mask(row) if at_original_size else data.masks[row]
+        truth = np.asarray(data.original_mask(row))
         resized = resize_logits(logits, (truth.shape[0], truth.shape[1]))
-        found.append(image_statistics(np.asarray(truth), resized.cpu().numpy(), int(data.species[row])))
+        found.append(image_statistics(truth, resized.cpu().numpy(), int(data.species[row])))
     return stack_statistics(data, part, found)
+
+
+@torch.inference_mode()
+def watch(model: Any, data: PetData, part: str, precision: Precision, *,
+          maps: Maps | None = None) -> tuple[float, np.ndarray]:
+    """What training watches after each epoch: the squares that the model sees, border ignored, all counted on the
+    device. Arguments and errors are those of :func:`evaluate`.
+
+    Returns:
+        The mean cross-entropy of a pixel, in nats, and the part's confusion matrix, pixels, int64 (3, 3): rows truth,
+        columns prediction.
+    """
+    confusion = torch.zeros(NUM_CLASSES**2, dtype=torch.int64, device=precision.device)
+    loss = torch.zeros((), dtype=torch.float64, device=precision.device)
+    for rows, logits in _batches_of_logits(model, data, part, precision, maps, 64):
+        truth = torch.tensor(data.masks[rows]).to(precision.device).long()
+        counted = truth < BORDER
+        cells = NUM_CLASSES * truth + logits.argmax(1)
+        confusion += torch.bincount(cells[counted], minlength=len(confusion))
+        loss += F.cross_entropy(logits.double(), truth.where(counted, IGNORE), ignore_index=IGNORE, reduction="sum")
+    pixels = int(confusion.sum())
+    return loss.item() / max(pixels, 1), confusion.reshape(NUM_CLASSES, NUM_CLASSES).cpu().numpy()
 
 
 def stack_statistics(data: PetData, part: str, found: Sequence[dict[str, np.ndarray]]) -> ImageStatistics:
@@ -62,6 +84,12 @@ def logits_of(model: Any, data: PetData, part: str, precision: Precision, *, map
 
     Arguments and errors are those of :func:`evaluate`.
     """
+    for rows, logits in _batches_of_logits(model, data, part, precision, maps, batch_size):
+        yield from zip(rows.tolist(), logits, strict=True)
+
+
+def _batches_of_logits(model: Any, data: PetData, part: str, precision: Precision, maps: Maps | None,
+                       batch_size: int) -> Iterator[tuple[np.ndarray, Tensor]]:
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
@@ -74,7 +102,7 @@ def logits_of(model: Any, data: PetData, part: str, precision: Precision, *, map
             if not torch.isfinite(logits).all():
                 raise TrainingError("the model's logits are not all finite numbers: train it again with a lower "
                                     "learning rate")
-            yield from zip(batch.tolist(), logits, strict=True)
+            yield batch, logits
     finally:
         for module, mode in modes.items():  # a model in a wrapper may be in another mode than the wrapper
             module.training = mode

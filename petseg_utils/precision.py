@@ -1,16 +1,17 @@
 """The compute type for a device, and how a uint8 batch becomes what a model eats."""
 
 import contextlib
-import platform
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from petseg_utils.encoders.base import Encoder
 from petseg_utils.errors import UsageError
+from petseg_utils.hardware import cpu_has_bfloat16, cuda_works
 from petseg_utils.memory import keep_freed_memory
+
+_TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -55,35 +56,26 @@ class Precision:
 def choose_precision(device: str = "auto") -> Precision:
     """bfloat16 where the hardware computes in it, float16 on older CUDA cards, float32 elsewhere.
 
-    A CPU without bfloat16 instructions accepts the type and runs ten times slower, so we ask for the instruction. Where
-    the CPU is chosen, the process also begins to keep freed memory (:mod:`petseg_utils.memory`).
+    Where the CPU is chosen, the process also begins to keep freed memory (:mod:`petseg_utils.memory`); where CUDA is,
+    cuDNN tries out which algorithm suits the sizes that we always come with.
 
     Args:
-        device: ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
+        device: ``auto`` (CUDA where there is a card that works), ``cpu`` or ``cuda``; a type may be asked for after a
+            colon, as in ``cuda:float32``.
+
+    Raises:
+        UsageError: no such device here, or another type.
     """
-    if device not in ("auto", "cpu", "cuda"):
-        raise UsageError(f"unknown device {device!r}: choose auto, cpu or cuda")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UsageError("device 'cuda' is not available here: choose auto or cpu")
-    if device == "cpu" or not torch.cuda.is_available():
+    kind, _, asked = device.partition(":")
+    if kind not in ("auto", "cpu", "cuda") or asked not in ("", *_TYPES):
+        raise UsageError(f"unknown device {device!r}: choose auto, cpu or cuda, with a type ({', '.join(_TYPES)}) if "
+                         "need be, as in cuda:float32")
+    if kind == "cuda" and not cuda_works():
+        raise UsageError(f"device {device!r} is not available here: choose auto or cpu")
+    if kind == "cpu" or not cuda_works():
         keep_freed_memory()
-        return Precision(torch.device("cpu"), torch.bfloat16 if _cpu_has_bfloat16() else torch.float32)
-    ampere = torch.cuda.get_device_capability() >= (8, 0)
-    return Precision(torch.device("cuda"), torch.bfloat16 if ampere else torch.float16)
-
-
-def _cpu_has_bfloat16() -> bool:
-    cpuinfo = Path("/proc/cpuinfo")  # torch's own question has changed its private name between the versions we support
-    if not cpuinfo.is_file():
-        return False
-    flags = cpuinfo.read_text().split()
-    return "avx512_bf16" in flags or "amx_bf16" in flags
-
-
-def device_name(device: torch.device) -> str:
-    """What the results call the machine: the card's or the processor's name."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    cpuinfo = Path("/proc/cpuinfo")
-    models = [line for line in cpuinfo.read_text().splitlines() if "model name" in line] if cpuinfo.is_file() else []
-    return models[0].split(":", 1)[1].strip() if models else platform.processor() or platform.machine()
+        suits = torch.bfloat16 if cpu_has_bfloat16() else torch.float32
+        return Precision(torch.device("cpu"), _TYPES.get(asked, suits))
+    torch.backends.cudnn.benchmark = True
+    suits = torch.bfloat16 if torch.cuda.get_device_capability() >= (8, 0) else torch.float16  # from Ampere on
+    return Precision(torch.device("cuda"), _TYPES.get(asked, suits))

@@ -38,7 +38,7 @@ class Settings:
         robustness_photos: test photos of each breed that notebook 06 spoils.
         learning_rate: instead of the recipe's.
         seed: of weights, order and augmentations (the synthetic pets have their own).
-        device: ``auto``, ``cpu`` or ``cuda``.
+        device: ``auto``, ``cpu`` or ``cuda``, see :func:`petseg_utils.precision.choose_precision`.
         native_root: folder of a data set whose photos have their own sizes, to score there too what was trained on a
             small copy; ``None``: not.
         allow_defects: leave defective photos out instead of stopping.
@@ -104,6 +104,7 @@ PROFILES: dict[str, dict[str, Any]] = {
                    "encoder": "petclip-mini", "encoder_size": 128, "decoder_epochs": 20, "prompt_epochs": 12,
                    "cache_gb": 12.0},
 }
+FOR_A_GPU = ("gpu", "full")
 DATASETS = ("synthetic", "oxford")
 ROWS = ("families", "main", "all")
 OVERRIDABLE = tuple(f.name for f in dataclasses.fields(Settings) if f.name != "profile")
@@ -114,7 +115,7 @@ def resolve(profile: str = "auto", **overrides: Any) -> Settings:
 
     Args:
         profile: a key of :data:`PROFILES`, or ``auto``: the environment's ``PETSEG_PROFILE`` if set, else ``gpu`` where
-            CUDA is, else ``quick``.
+            CUDA works, else ``quick``.
         overrides: fields of :class:`Settings` in either case, so that a notebook can pass its parameters; ``None``
             leaves the profile's value.
 
@@ -124,9 +125,9 @@ def resolve(profile: str = "auto", **overrides: Any) -> Settings:
     if profile == "auto":
         profile = os.environ.get("PETSEG_PROFILE") or "auto"
     if profile == "auto":
-        import torch  # slow to import; a wrong call should be answered at once
+        from petseg_utils.hardware import cuda_works  # imports torch; a wrong call should be answered at once
 
-        profile = "gpu" if torch.cuda.is_available() else "quick"
+        profile = "gpu" if cuda_works() else "quick"
     if profile not in PROFILES:
         raise UsageError(f"unknown profile {profile!r}: choose one of auto, {', '.join(PROFILES)}")
     chosen = {}

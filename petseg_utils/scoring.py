@@ -1,15 +1,13 @@
 """What finished runs are asked after training, and kept beside them: about photos of native size, what prompts get from
 models that take none, and anew where the meaning of a prompt has changed since."""
 
-from collections.abc import Iterable
 from typing import Any
-
-from tqdm import tqdm
 
 from petseg_utils.data.cache import PetData
 from petseg_utils.evaluation import evaluate
 from petseg_utils.metrics import ImageStatistics
 from petseg_utils.precision import Precision
+from petseg_utils.progress import bar
 from petseg_utils.prompts.prompter import build_prompter
 from petseg_utils.prompts.protocol import PromptScores, evaluate_prompts
 from petseg_utils.prompts.text import build_texts
@@ -58,8 +56,4 @@ def _ask_with_prompts(run: Run, data: PetData, precision: Precision,
                       **options: Any) -> tuple[PromptScores, ImageStatistics]:
     model = precision.model(run.load_model())
     prompter = build_prompter(model, run.spec.image_size, precision, build_texts(), **options)
-
-    def progress(rows: Iterable[Any], what: str) -> Iterable[Any]:
-        return tqdm(rows, desc=what, unit="photo", mininterval=2)
-
-    return evaluate_prompts(prompter, data, "test", progress=progress)
+    return evaluate_prompts(prompter, data, "test", progress=bar("photo"))

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import nn
-from tqdm import tqdm
 
 from petseg_utils.atomic import write_text
 from petseg_utils.data.cache import PetData, open_data
@@ -16,9 +16,11 @@ from petseg_utils.encoders.features import FeatureStore
 from petseg_utils.encoders.specs import build_encoder
 from petseg_utils.errors import UsageError
 from petseg_utils.evaluation import evaluate
+from petseg_utils.hardware import cuda_works
 from petseg_utils.models import FROZEN_ENCODER_NAMES, PROMPT_NAMES
 from petseg_utils.precision import choose_precision
-from petseg_utils.profiles import Settings
+from petseg_utils.profiles import FOR_A_GPU, Settings
+from petseg_utils.progress import bar
 from petseg_utils.prompts.protocol import PromptScores
 from petseg_utils.results import packaged_table, read_table, record_perturbed, record_runs, refuse_other_data
 from petseg_utils.robustness import perturb_runs, robustness_photos
@@ -50,7 +52,9 @@ class Study:
 
     def __repr__(self) -> str:
         s = self.settings
-        return f"study {self.name!r}: profile {s.profile}, dataset {s.dataset}, {s.image_size} px, {s.epochs} epochs"
+        said = f"study {self.name!r}: profile {s.profile}, dataset {s.dataset}, {s.image_size} px, {s.epochs} epochs"
+        slow = s.profile in FOR_A_GPU and s.device == "auto" and not cuda_works()
+        return said + f"; no CUDA card that torch {torch.__version__} can use: on the CPU this takes days" * slow
 
     @cached_property
     def data_root(self) -> Path:
@@ -70,7 +74,7 @@ class Study:
         """The opened data set (decoded once, see :func:`petseg_utils.data.cache.open_data`)."""
         return open_data(self.data_root, self.settings.image_size, self.workspace.cache,
                          allow_defects=self.settings.allow_defects,
-                         progress=lambda items, what: tqdm(items, desc=what, unit="photo", mininterval=2))
+                         progress=bar("photo"))
 
     @cached_property
     def native_data(self) -> PetData:
@@ -144,8 +148,7 @@ class Study:
     @cached_property
     def features(self) -> FeatureStore:
         """Where frozen encoders' maps are cached."""
-        return FeatureStore(self.workspace.cache / "features", self.settings.cache_gb,
-                            lambda chunks, what: tqdm(chunks, desc=what, unit="chunk", mininterval=2))
+        return FeatureStore(self.workspace.cache / "features", self.settings.cache_gb, bar("chunk"))
 
     def prompt_control(self, run: Run, *, components: bool) -> dict[str, PromptScores]:
         """What prompts get from a run's model that takes none, by split; see
@@ -161,8 +164,7 @@ class Study:
             The photos' names, text (N,), as :meth:`petseg_utils.training.run.Run.perturbed` takes them.
         """
         rows = robustness_photos(self.data.manifest, self.settings.robustness_photos)
-        perturb_runs(runs, self.data, rows, choose_precision(self.settings.device),
-                     lambda batches, what: tqdm(batches, desc=what, unit="batch", mininterval=2))
+        perturb_runs(runs, self.data, rows, choose_precision(self.settings.device), bar("batch"))
         return self.data.names[rows]
 
     def record_perturbed(self, notebook: str, runs: dict[str, Run]) -> None:

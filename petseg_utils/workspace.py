@@ -31,17 +31,19 @@ class Workspace:
     def find(cls) -> "Workspace":
         """``PETSEG_ROOT`` from the environment, else the checkout around the current folder, else the folder that
         outlives the machine (on Colab ``MyDrive/petseg`` if Drive is mounted, on Kaggle ``/kaggle/working``), else the
-        current folder."""
+        current folder. A root on such a mounted disk leaves data and caches to the machine's own."""
+        root = cls._find_root()
+        return cls(root, next((scratch for kept, scratch in _MOUNTED if root.is_relative_to(kept.parent)), None))
+
+    @staticmethod
+    def _find_root() -> Path:
         if os.environ.get("PETSEG_ROOT"):
-            return cls(Path(os.environ["PETSEG_ROOT"]).expanduser().resolve())
+            return Path(os.environ["PETSEG_ROOT"]).expanduser().resolve()
         here = Path.cwd().resolve()
         for folder in (here, *here.parents):
             if (folder / "petseg_utils").is_dir() and (folder / "notebooks").is_dir():
-                return cls(folder)
-        for kept, scratch in _MOUNTED:
-            if kept.parent.is_dir():
-                return cls(kept, scratch)
-        return cls(here)
+                return folder
+        return next((kept for kept, _ in _MOUNTED if kept.parent.is_dir()), here)
 
     @property
     def notebooks(self) -> Path:

@@ -1,6 +1,7 @@
 """Cached feature maps: the same numbers as without, however the cache was filled, stopped, spoiled or cut."""
 
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -162,6 +163,26 @@ def test_views_that_do_not_all_fit_are_not_begun(store, encoder, synthetic_data)
         assert small.has_room(encoder, synthetic_data, "train", FLOAT32, views) is fits
     small.open(encoder, synthetic_data, "train", FLOAT32, views[0])
     assert small.has_room(encoder, synthetic_data, "train", FLOAT32, views), "one of them is there"
+
+
+def test_a_disk_that_would_fill_up_is_not_begun_nor_gone_on_with(store, encoder, synthetic_data, monkeypatch):
+    """A full disk kills a process that writes to a mapped file: no error can be caught."""
+    size = 2 * len(synthetic_data.indices("val")) * (4 * 16 * 16 + 6 * 8 * 8)
+    free = {"bytes": 1e9 + 0.99 * size}
+    monkeypatch.setattr(features.shutil, "disk_usage", lambda _: SimpleNamespace(free=free["bytes"]))
+    assert store.open(encoder, synthetic_data, "val", FLOAT32) is None
+    free["bytes"] = 1e9 + size
+    maps = store.open(encoder, synthetic_data, "val", FLOAT32)
+    assert maps is not None
+    free["bytes"] = 0
+    assert store.open(encoder, synthetic_data, "val", FLOAT32) is not None, "what is there needs no room"
+    (cache,) = store.folder.iterdir()
+    for path in cache.glob("map*.npy"):  # as a process leaves them that was killed before its first chunk
+        length = path.stat().st_size
+        path.unlink()
+        with path.open("wb") as file:
+            file.truncate(length)
+    assert store.open(encoder, synthetic_data, "val", FLOAT32) is None
 
 
 def test_numbers_that_float16_cannot_hold_are_refused(encoder):

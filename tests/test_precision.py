@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from petseg_utils import precision
 from petseg_utils.errors import UsageError
-from petseg_utils.precision import Precision, choose_precision, device_name
+from petseg_utils.hardware import device_name
+from petseg_utils.precision import Precision, choose_precision
 
 CPU = torch.device("cpu")
 
@@ -17,7 +19,7 @@ def machine(monkeypatch):
     read_text, is_file = Path.read_text, Path.is_file
 
     def pretend(capability=None, flags="fpu sse avx2 avx512f"):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: capability is not None)
+        monkeypatch.setattr(precision, "cuda_works", lambda: capability is not None)
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
         here = str(Path("/proc/cpuinfo"))
         text = None if flags is None else f"model name\t: Pretended CPU @ 2 GHz\nflags\t\t: {flags}\n" * 2
@@ -28,7 +30,7 @@ def machine(monkeypatch):
 
 
 @pytest.mark.parametrize(("capability", "dtype"), [
-    ((7, 5), torch.float16), ((7, 0), torch.float16), ((8, 0), torch.bfloat16), ((8, 9), torch.bfloat16),
+    ((7, 5), torch.float16), ((8, 0), torch.bfloat16), ((8, 9), torch.bfloat16),
     ((9, 0), torch.bfloat16), ((10, 0), torch.bfloat16),
 ])
 def test_cards_from_ampere_on_compute_in_bfloat16_older_ones_in_float16(machine, capability, dtype):
@@ -36,6 +38,14 @@ def test_cards_from_ampere_on_compute_in_bfloat16_older_ones_in_float16(machine,
     for device in ("auto", "cuda"):
         assert choose_precision(device) == Precision(torch.device("cuda"), dtype)
     assert choose_precision("cpu") == Precision(CPU, torch.float32)
+
+
+@pytest.mark.parametrize("asked", ["float32", "bfloat16", "float16"])
+def test_another_type_can_be_asked_for(machine, asked):
+    """Some cards compute no numbers in float16, and some training leaves its range."""
+    machine((7, 5))
+    for device, chosen in (("auto", "cuda"), ("cuda", "cuda"), ("cpu", "cpu")):
+        assert choose_precision(f"{device}:{asked}") == Precision(torch.device(chosen), getattr(torch, asked))
 
 
 @pytest.mark.parametrize(("flags", "dtype"), [
@@ -52,8 +62,9 @@ def test_devices_that_are_not_there_are_refused_with_a_sentence(machine):
     machine(None)
     with pytest.raises(UsageError, match=r"^device 'cuda' is not available here: choose auto or cpu$"):
         choose_precision("cuda")
-    with pytest.raises(UsageError, match=r"^unknown device 'tpu': choose auto, cpu or cuda$"):
-        choose_precision("tpu")
+    for unknown in ("tpu", "cuda:1", "cpu:int8", ""):
+        with pytest.raises(UsageError, match=rf"^unknown device '{unknown}': choose auto, cpu or cuda, with a type "):
+            choose_precision(unknown)
 
 
 def test_the_cpu_is_called_by_its_name(machine):

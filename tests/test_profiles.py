@@ -3,8 +3,8 @@
 import dataclasses
 
 import pytest
-import torch
 
+from petseg_utils import hardware
 from petseg_utils.errors import UsageError
 from petseg_utils.profiles import OVERRIDABLE, PROFILES, Settings, resolve
 from petseg_utils.training import RECIPES
@@ -12,7 +12,7 @@ from petseg_utils.training import RECIPES
 
 @pytest.fixture(params=[True, False], ids=["cuda", "no cuda"])
 def cuda(request, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: request.param)
+    monkeypatch.setattr(hardware, "cuda_works", lambda: request.param)
     return request.param
 
 

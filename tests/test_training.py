@@ -16,10 +16,9 @@ from making_runs import (
 from safetensors.torch import load_file
 
 from petseg_utils.errors import DataError, TrainingError, UsageError
-from petseg_utils.evaluation import evaluate
+from petseg_utils.evaluation import evaluate, watch
 from petseg_utils.metrics import apply_border, reduce_scores
 from petseg_utils.training import loop, segmentation, train
-from petseg_utils.training.checkpoint import load_weights
 from petseg_utils.training.recipes import one_cycle
 
 
@@ -41,8 +40,7 @@ def test_a_finished_run_is_returned_and_not_trained_again(whole, few, monkeypatc
 
 def test_a_runs_folder_holds_what_it_promises(whole, few):
     assert {path.name for path in whole.folder.iterdir()} == {
-        "spec.json", "last.safetensors", "best.safetensors", "history.csv", "statistics-val.npz", "statistics-test.npz",
-        "run.json"}
+        "spec.json", "best.safetensors", "history.csv", "statistics-val.npz", "statistics-test.npz", "run.json"}
     assert whole.folder.name == whole.name == whole.spec.run_name
     assert (whole.folder / "spec.json").read_text() == whole.spec.to_json() + "\n"
     history = whole.history()
@@ -62,7 +60,8 @@ def test_a_runs_folder_holds_what_it_promises(whole, few):
 
 def test_training_is_in_train_mode_and_walks_through_the_whole_schedule(whole):
     steps = 2  # an epoch's: ten photos, four at a time, the last two left out
-    assert load_file(whole.last)["model.stem.1.num_batches_tracked"] == 3 * steps  # batch norm counts in train mode
+    counted = load_file(whole.best)["model.stem.1.num_batches_tracked"]
+    assert counted == whole.record()["best_epoch"] * steps  # batch norm counts in train mode
     rates = [3e-3 * one_cycle((epoch * steps - 1) / (3 * steps)) for epoch in (1, 2, 3)]
     assert whole.history()["learning_rate"].tolist() == pytest.approx(rates)
 
@@ -85,19 +84,18 @@ def test_every_epoch_has_an_order_and_augmentations_of_its_own(synthetic_data, t
 def test_same_seed_same_weights_other_seed_other_weights(whole, few, tmp_path):
     torch.manual_seed(99)
     assert_same_training(train_tiny(few, tmp_path), whole)
-    other = load_file(train_tiny(few, tmp_path, seed=1).last)
-    assert not torch.equal(other["model.head.weight"], load_file(whole.last)["model.head.weight"])
+    other = load_file(train_tiny(few, tmp_path, seed=1).best)
+    assert not torch.equal(other["model.head.weight"], load_file(whole.best)["model.head.weight"])
 
 
-def test_eight_photos_can_be_learnt_by_heart(synthetic_data, tmp_path):
+def test_eight_photos_can_be_learnt_by_heart(synthetic_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "_last_is_best", lambda *_: True)  # what is learnt by heart serves no other photo
     data = subset(synthetic_data, train=8, val=2, test=2)
     run = train_tiny(data, tmp_path, epochs=60, batch_size=8, options={"width": 8, "depth": 3}, augmentation="none",
                      learning_rate=0.01)
-    model = run.load_model()
-    load_weights(run.last, model)
     losses = run.history()["train_loss"]
     assert losses.iloc[-1] < losses.iloc[0] / 4
-    assert miou(evaluate(model, data, "train", FLOAT32), data.species[data.indices("train")]) > 0.8
+    assert miou(evaluate(run.load_model(), data, "train", FLOAT32), data.species[data.indices("train")]) > 0.8
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_saves_nothing(few, tmp_path):
@@ -120,11 +118,14 @@ def test_other_data_than_the_specs_is_refused(few, tmp_path):
 def test_the_best_epoch_is_the_first_of_highest_validation_miou(scores, best, few, tmp_path, monkeypatch):
     weights, given = [], iter(scores)
 
-    def watched(model, data, part, *args, **kwargs):
-        weights.append({f"model.{name}": tensor.clone() for name, tensor in model.state_dict().items()})
-        return evaluate(model, data, part, *args, **kwargs)
+    def noted(scorer):
+        def scoring(model, *args, **kwargs):
+            weights.append({f"model.{name}": tensor.clone() for name, tensor in model.state_dict().items()})
+            return scorer(model, *args, **kwargs)
+        return scoring
 
-    monkeypatch.setattr(segmentation, "evaluate", watched)
+    for scorer in (segmentation.watch, segmentation.evaluate):
+        monkeypatch.setattr(segmentation, scorer.__name__, noted(scorer))
     monkeypatch.setattr(segmentation, "reduce_scores", lambda *args: {"mean": next(given)})
     run = train_tiny(few, tmp_path)
     assert run.history()["val_miou"].tolist() == scores
@@ -135,8 +136,10 @@ def test_the_best_epoch_is_the_first_of_highest_validation_miou(scores, best, fe
 
 
 def test_the_recorded_best_score_is_the_best_models(whole, few):
-    scored = evaluate(whole.load_model(), few, "val", loop.choose_precision("cpu"), at_original_size=False)
-    assert miou(scored, few.species[few.indices("val")]) == whole.history()["val_miou"].max()
+    loss, confusion = watch(whole.load_model(), few, "val", loop.choose_precision("cpu"))
+    history = whole.history()
+    assert reduce_scores(confusion[None], "iou", "dataset")["mean"] == history["val_miou"].max()
+    assert loss == history["val_loss"][history["val_miou"].argmax()]
     assert whole.record()["best_val_miou"] == whole.history()["val_miou"].max()
 
 
@@ -158,7 +161,7 @@ def test_the_test_part_changes_no_weight_and_is_read_after_training_only(whole, 
     run = train_tiny(spoiled, tmp_path)
     assert "test" in asked
     assert_same_tensors(load_file(run.best), load_file(whole.best))
-    assert_same_tensors(load_file(run.last), load_file(whole.last))
+    assert run.history()["train_loss"].equals(whole.history()["train_loss"])
     assert not np.array_equal(run.statistics("test").counts, whole.statistics("test").counts)
 
 

@@ -48,3 +48,21 @@ def test_a_checkout_and_the_environment_come_first(machine, monkeypatch):
     monkeypatch.setenv("PETSEG_ROOT", str(machine / "mine"))
     found = Workspace.find()
     assert found == Workspace(machine / "mine") and found.data == machine / "mine/data"
+
+
+@pytest.mark.parametrize(("root", "scratch"), [
+    ("kaggle/working/petseg", "tmp/petseg-scratch"), ("kaggle/working", "tmp/petseg-scratch"),
+    ("content/drive/MyDrive/course/petseg", "content/petseg-scratch"),
+])
+@pytest.mark.parametrize("how", ["checkout", "environment"])
+def test_a_root_on_a_mounted_disk_leaves_what_can_be_made_again_to_the_machines_own(machine, monkeypatch, root, scratch,
+                                                                                   how):
+    """Drive takes thousands of small files badly, and Kaggle's folder holds 20 GB. A study hands its root to its
+    notebooks' kernels through the environment."""
+    for folder in ("petseg_utils", "notebooks"):
+        (machine / root / folder).mkdir(parents=True)
+    if how == "environment":
+        monkeypatch.setenv("PETSEG_ROOT", str(machine / root))
+    else:
+        monkeypatch.chdir(machine / root)
+    assert Workspace.find() == Workspace(machine / root, machine / scratch)

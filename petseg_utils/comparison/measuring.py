@@ -18,8 +18,9 @@ from petseg_utils.comparison.main_table import headline
 from petseg_utils.comparison.timing import time_inference
 from petseg_utils.data.cache import PetData
 from petseg_utils.errors import DataError, PetsegError
+from petseg_utils.hardware import device_name
 from petseg_utils.metrics import Predicted, background_everywhere, challenge_rows, protocol_rows
-from petseg_utils.precision import Precision, choose_precision, device_name
+from petseg_utils.precision import Precision, choose_precision
 from petseg_utils.results import ASIDE, read_table, replace_rows
 from petseg_utils.study import SYNTHETIC_SEED, Study
 from petseg_utils.synthetic.toys import toy_masks

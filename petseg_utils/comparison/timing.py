@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from petseg_utils.precision import Precision, device_name
+from petseg_utils.hardware import device_name
+from petseg_utils.precision import Precision
 
 BATCH_SIZES = (1, 32)  # one photo at a time, as in an app; many, as over an archive
 WARM_UP = 2  # calls that are not counted: the first ones choose algorithms and fill caches

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import re
+import shutil
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from petseg_utils.errors import DataError
 from petseg_utils.precision import Precision
 
 CHUNK = 128  # photos that are encoded and written at once
+_LEFT_FREE = 1e9  # bytes that a disk keeps: writing to a mapped file on a full one would kill the process
 _FORMAT = 1  # raise it when what a folder holds changes
 
 
@@ -91,7 +93,7 @@ class FeatureStore:
             view: what is done to a photo before it is encoded.
 
         Returns:
-            ``None`` if they would not fit in the limit: encode as you go, then.
+            ``None`` if they would not fit in the limit or on the disk: encode as you go, then.
 
         Raises:
             DataError: a feature is too large for float16, or no number.
@@ -108,12 +110,15 @@ class FeatureStore:
         return FeatureMaps(rows, [np.load(folder / f"map{i}.npy", mmap_mode="r") for i in range(len(arrays))])
 
     def has_room(self, encoder: Encoder, data: PetData, part: str, precision: Precision, views: Iterable[View]) -> bool:
-        """Whether a part's maps in all these views are here or would fit in the limit; arguments as for
-        :meth:`open`."""
-        missing = {key for view in views
-                   if not (self.folder / (key := self._key(encoder, data, part, precision, view))).is_dir()}
+        """Whether a part's maps in all these views are here, or would fit in the limit and on the disk; arguments as
+        for :meth:`open`."""
+        folders = {self.folder / self._key(encoder, data, part, precision, view) for view in views}
+        missing = sum(not folder.is_dir() for folder in folders)
         each = 2 * sum(map(math.prod, _shapes(encoder, len(data.indices(part)))))
-        return not missing or self._bytes_used() + len(missing) * each <= self.limit_gb * 1e9
+        to_write = len(folders) * each - sum(map(_bytes_on_disk, folders))
+        disk = next(folder for folder in (self.folder, *self.folder.parents) if folder.is_dir())
+        return ((not missing or self._bytes_used() + missing * each <= self.limit_gb * 1e9)
+                and (to_write <= 0 or to_write + _LEFT_FREE <= shutil.disk_usage(disk).free))
 
     def _fill(self, folder: Path, arrays: list[np.memmap], encoder: Encoder, data: PetData, rows: np.ndarray,
               precision: Precision, view: View) -> None:
@@ -172,6 +177,12 @@ def encode(encoder: Encoder, images: Tensor, batch_size: int = 32) -> list[Tenso
 def _shapes(encoder: Encoder, photos: int) -> list[tuple[int, ...]]:
     return [(photos, channels, *2 * (encoder.image_size // stride,))
             for channels, stride in zip(encoder.channels, encoder.strides, strict=True)]
+
+
+def _bytes_on_disk(folder: Path) -> int:
+    """What a cache's files take so far: a file is made at its full size, and filled chunk by chunk."""
+    found = [path.stat() for path in folder.glob("map*.npy")]
+    return sum(min(512 * of.st_blocks, of.st_size) if hasattr(of, "st_blocks") else of.st_size for of in found)
 
 
 def _checksums(arrays: list[np.memmap], start: int) -> list[int]:

@@ -154,7 +154,9 @@ def load_training(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in _tensors(path, _OPTIMIZER).items():
         index, key = name.split(".", 1)
-        state.setdefault(int(index), {})[key] = tensor
+        # As the weights lie: on a GPU, steps are slower where moments lie otherwise.
+        state.setdefault(int(index), {})[key] = tensor.to(
+            memory_format=torch.channels_last if tensor.ndim == 4 else torch.preserve_format)
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return json.loads(_header(path)["facts"])
 

@@ -1,13 +1,12 @@
 """The one training loop. Nothing is trained twice, and what was interrupted goes on where it stopped."""
 
 import math
-import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from filelock import Timeout
@@ -17,6 +16,7 @@ from tqdm import tqdm
 
 from petseg_utils.atomic import only_writer, remove_leftovers
 from petseg_utils.data.cache import PetData
+from petseg_utils.data.workers import count_workers, one_thread
 from petseg_utils.encoders.features import FeatureStore
 from petseg_utils.errors import TrainingError, UsageError
 from petseg_utils.models import FROZEN_ENCODER_NAMES
@@ -88,6 +88,7 @@ def _finish(run: Run, data: PetData, precision: Precision, features: FeatureStor
     model.eval()  # where all epochs were done by an earlier process, nothing has been validated in this one
     task.score(run, model)
     run.write_record(describe_run(run, task, model, precision, commit))
+    run.last.unlink(missing_ok=True)  # three quarters of a run's bytes, and nothing goes on from a finished one
 
 
 def _train_epochs(run: Run, task: Task, precision: Precision, quiet: bool) -> nn.Module:
@@ -136,8 +137,10 @@ def _train_epochs(run: Run, task: Task, precision: Precision, quiet: bool) -> nn
             train_loss = loss_sum.item() / steps
             seconds = time.perf_counter() - started
             if not math.isfinite(train_loss):
+                # float16 ends at 65504, and some cards compute numbers in it that are none.
+                remedy = "device cuda:float32, or with " if scaler.is_enabled() else ""
                 raise TrainingError(f"loss of epoch {epoch + 1} is {train_loss} at learning rate {rate.current:.2g}: "
-                                    "start again with a lower learning rate")
+                                    f"start again with {remedy}a lower learning rate")
             validation = task.validate(model)
             if not math.isfinite(task.merit(validation)):
                 raise TrainingError(f"the score on validation is {task.merit(validation)} after epoch {epoch + 1}: see "
@@ -215,16 +218,13 @@ def _batches(dataset: Any, epoch: int, batch_size: int,
     dataset.set_epoch(epoch)
     order = torch.Generator().manual_seed(_epoch_seed(dataset.seed, epoch))
     on_gpu = precision.device.type == "cuda"
-    # On a GPU machine the CPU is free to augment; on a CPU a worker would fight the model for the same cores.
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = count_workers(dataset, batch_size) if on_gpu else 0
     loader = DataLoader(dataset, batch_size, shuffle=True, generator=order, drop_last=True, pin_memory=on_gpu,
-                        num_workers=min(8, cores) if on_gpu else 0, worker_init_fn=_one_thread)
+                        num_workers=workers, worker_init_fn=one_thread,
+                        # Starting anew in each epoch, they are forked where that is done: it takes no time.
+                        multiprocessing_context="fork" if workers and sys.platform == "linux" else None)
     asked = time.perf_counter()
     for images, *rest in loader:
         waited = time.perf_counter() - asked
         yield precision.images(images), [tensor.to(precision.device, non_blocking=True) for tensor in rest], waited
         asked = time.perf_counter()
-
-
-def _one_thread(_: int) -> None:
-    cv2.setNumThreads(0)  # the workers are the threads

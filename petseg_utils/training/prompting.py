@@ -11,6 +11,7 @@ from petseg_utils.classes import BACKGROUND, IGNORE, NUM_CLASSES
 from petseg_utils.evaluation import batches_of
 from petseg_utils.models.prompt import PromptModel
 from petseg_utils.precision import Precision
+from petseg_utils.progress import bar
 from petseg_utils.prompts.heatmap import prompt_maps
 from petseg_utils.prompts.prompter import build_prompter
 from petseg_utils.prompts.protocol import evaluate_prompts
@@ -90,7 +91,8 @@ class Prompting(Segmentation):
     def score(self, run: Run, model: Any) -> None:
         super().score(run, model)  # where nobody clicks
         prompter = build_prompter(model, self.spec.image_size, self.precision, build_texts())
-        scores, statistics = evaluate_prompts(prompter, self.data, "test", maps=self._maps(model, "test"))
+        scores, statistics = evaluate_prompts(prompter, self.data, "test", maps=self._maps(model, "test"),
+                                              progress=bar("photo"))
         run.write_statistics(CLICKED, statistics, self.data.fingerprint)
         run.write_prompt_scores("test", scores, self.data.fingerprint)
 

@@ -57,7 +57,7 @@ def cross_entropy(logits: Tensor, target: Tensor, class_weights: tuple[float, ..
     Returns:
         A scalar; 0 when no pixel counts (a batch may be all border), so that it never poisons an average with NaN.
     """
-    weights = torch.tensor(class_weights or (1.0,) * NUM_CLASSES, device=logits.device)
+    weights = torch.tensor(class_weights or (1.0,) * NUM_CLASSES).to(logits.device, non_blocking=True)
     total = F.cross_entropy(logits.float(), target, weight=weights, ignore_index=IGNORE, reduction="sum")
     weights_and_ignore = F.pad(weights, (0, 1))  # 255, clamped to 3, weighs nothing
     return total / weights_and_ignore[target.clamp(max=NUM_CLASSES)].sum().clamp(min=1e-6)

@@ -12,8 +12,9 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from petseg_utils import __version__
+from petseg_utils.hardware import device_name
 from petseg_utils.models import count_parameters
-from petseg_utils.precision import Precision, device_name
+from petseg_utils.precision import Precision
 from petseg_utils.training.run import Run
 from petseg_utils.training.tasks import Task
 

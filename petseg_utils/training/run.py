@@ -26,12 +26,12 @@ _DATA, _RULES = "of-data", "of-rules"  # what scores were made on, and when: bes
 
 @dataclass(frozen=True)
 class Run:
-    """One run. Its folder holds ``spec.json``, ``last.safetensors`` (to go on), ``best.safetensors`` (best mIoU on
-    validation), ``history.csv``, ``statistics-{val,test}.npz`` (of a segmentation; with
-    ``prompts-test.npz`` and ``statistics-test-clicked.npz`` where prompts were learned; ``answers-{val,test}.npz`` of a
-    run on captions), and ``run.json``, which is written last: a run with it is finished. What it is asked later lies
-    there, too: ``statistics-native.npz``, ``prompts-native.npz``, ``prompts-*-{components,clicks-ignored}.npz`` and
-    ``perturbed-*.npz``.
+    """One run. Its folder holds ``spec.json``, ``last.safetensors`` (to go on; removed at the end),
+    ``best.safetensors`` (best mIoU on validation), ``history.csv``, ``statistics-{val,test}.npz`` (of a segmentation;
+    with ``prompts-test.npz`` and ``statistics-test-clicked.npz`` where prompts were learned; ``answers-{val,test}.npz``
+    of a run on captions), and ``run.json``, which is written last: a run with it is finished. What it is asked later
+    lies there, too: ``statistics-native.npz``, ``prompts-native.npz``, ``prompts-*-{components,clicks-ignored}.npz``
+    and ``perturbed-*.npz``.
     """
 
     spec: RunSpec

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from petseg_utils.data.cache import PetData
 from petseg_utils.data.datasets import SegmentationDataset
 from petseg_utils.encoders.features import FeatureMaps, FeatureStore, View
-from petseg_utils.evaluation import evaluate
-from petseg_utils.metrics import apply_border, reduce_scores
+from petseg_utils.evaluation import evaluate, watch
+from petseg_utils.metrics import reduce_scores
 from petseg_utils.models import FROZEN_ENCODER_NAMES
 from petseg_utils.precision import Precision
 from petseg_utils.training.recipes import cross_entropy
@@ -64,11 +64,8 @@ class Segmentation:
         return cross_entropy(logits, targets.long(), self.class_weights)
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        statistics = evaluate(model, self.data, "val", self.precision, at_original_size=False,
-                              maps=self._maps(model, "val"))
-        confusion = apply_border(statistics.counts, statistics.species, "ignore")
-        return {"val_loss": statistics.mean_loss,
-                "val_miou": float(reduce_scores(confusion, "iou", "dataset")["mean"])}
+        loss, confusion = watch(model, self.data, "val", self.precision, maps=self._maps(model, "val"))
+        return {"val_loss": loss, "val_miou": float(reduce_scores(confusion[None], "iou", "dataset")["mean"])}
 
     def merit(self, epoch: Mapping[str, float]) -> float:
         """What the kept epoch has most of."""
