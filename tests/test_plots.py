@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 
 from petseg_utils import plots
 from petseg_utils.corruptions import CORRUPTIONS
@@ -152,7 +153,7 @@ def test_prompts_have_a_marker_for_each_kind_that_was_measured():
     assert {0.8, 0.6} <= drawn
 
 
-def spoiled(variants, n_images=740):
+def spoiled(variants, n_images=740, prompt=""):
     levels = [("clean", 0), *((kind, level) for kind in CORRUPTIONS for level in range(1, 10))]
     rows = []
     for (variant, start), (kind, level), metric in product(variants.items(), levels, ("iou", "dice")):
@@ -161,7 +162,7 @@ def spoiled(variants, n_images=740):
                      "value": score, "ci_low": score - 0.01, "ci_high": score + 0.01})
     rows += [{"variant": variant, "perturbation": kind, "level": np.nan, "metric": "retained", "class": "mean",
               "value": start} for variant, start in variants.items() for kind in (*CORRUPTIONS, ALL_KINDS)]
-    return pd.DataFrame(rows).assign(n_images=n_images)
+    return pd.DataFrame(rows).assign(n_images=n_images, prompt=prompt)
 
 
 def test_every_kind_has_a_panel_and_its_curves_begin_at_the_clean_score():
@@ -182,10 +183,25 @@ def test_dice_has_a_line_a_kind_and_the_threshold():
 
 
 def test_what_is_retained_is_sorted_and_says_the_clean_score():
-    metrics = pd.concat([spoiled({"low": 0.5}), spoiled({"high": 0.9}, 185)])
+    """Rows of fewer photos do not rank with the others."""
+    metrics = pd.concat([spoiled({"few": 0.9}, 185), spoiled({"low": 0.5}), spoiled({"high": 0.8}, prompt="random")])
     axes = plots.plot_retained(metrics).axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["high (0.900; 185 photos)", "low (0.500)"]
-    assert len(axes.texts) == 2 * 9 and axes.texts[0].get_text() == "0.90"
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "high, with a click (0.800)", "low (0.500)", "few (0.900; 185 photos)"]
+    assert len(axes.texts) == 3 * 9 and axes.texts[0].get_text() == "0.80"
+
+
+def test_numbers_on_colours_can_be_read():
+    """4.5 is the least contrast that WCAG 2.2 asks for."""
+    def luminance(colour):
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+        return np.dot([0.2126, 0.7152, 0.0722], linear)
+
+    of_all_heights = {f"{score:.2f}": score for score in np.arange(0.3, 1.05, 0.03)}
+    axes = plots.plot_retained(spoiled(of_all_heights)).axes[0]
+    for text, ground in zip(axes.texts, axes.collections[0].get_facecolors(), strict=True):
+        dark, light = sorted([luminance(text.get_color()), luminance(ground[:3])])
+        assert (light + 0.05) / (dark + 0.05) > 4.5
 
 
 def test_differences_in_the_matrix_are_row_minus_column_and_doubtful_ones_in_brackets():

@@ -116,6 +116,16 @@ def deepest_pixel(mask):
     from scipy.ndimage import distance_transform_edt
     depth = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     return np.argwhere(depth == depth.max())[-1]""",
+        "distances rounded to steps of three": """
+def deepest_pixel(mask):
+    import cv2
+    depth = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    return np.unravel_index(depth.argmax(), depth.shape)""",
+        "distances rounded to steps of five": """
+def deepest_pixel(mask):
+    import cv2
+    depth = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    return np.unravel_index(depth.argmax(), depth.shape)""",
         "precision and recall instead of IoU": """
 def listens(after_pet, after_background, truth):
     def found(mask, wanted):

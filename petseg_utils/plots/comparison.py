@@ -9,6 +9,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from petseg_utils.metrics import PairedDifference
+from petseg_utils.plots.style import text_colour
 
 _MARKERS = "os^DvP*X<>"
 
@@ -29,13 +30,13 @@ def plot_differences(pairs: Sequence[PairedDifference], level: float = 0.05) -> 
     side = 0.62 * len(names)
     figure, axes = plt.subplots(figsize=(3.2 + side, 1.8 + 0.72 * side))
     limit = max(0.05, float(np.nanmax(np.abs(values))))
-    axes.pcolormesh(np.where(told == 1, values, np.nan), cmap="PuOr", vmin=-limit, vmax=limit)
+    mesh = axes.pcolormesh(np.where(told == 1, values, np.nan), cmap="PuOr", vmin=-limit, vmax=limit)
     for (row, column), value in np.ndenumerate(values):
         if not np.isnan(value):
             sure = told[row, column] == 1
             text = f"{value:+.3f}" if sure else f"({value:+.3f})"
             axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=8,
-                      color="0.45" if not sure else "white" if abs(value) > 0.45 * limit else "black")
+                      color=text_colour(mesh.to_rgba(value)) if sure else "0.45")
     axes.set_xticks(np.arange(1, len(names)) + 0.5, names[1:], rotation=35, ha="right", rotation_mode="anchor",
                     fontsize=9)
     axes.set_yticks(np.arange(len(names) - 1) + 0.5, names[:-1], fontsize=9)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from petseg_utils.corruptions import CORRUPTIONS
 from petseg_utils.metrics.robustness import ALL_KINDS, CLEAN
+from petseg_utils.plots.style import text_colour
 from petseg_utils.plots.tables import select
 
 _MARKERS = "osD^vP*X"
@@ -70,18 +71,22 @@ def plot_dice_by_level(metrics: pd.DataFrame, threshold: float) -> Figure:
 
 def plot_retained(metrics: pd.DataFrame) -> Figure:
     """A heat map of what each variant retains of its own clean mIoU under each kind: the mean over levels 1 to 9; the
-    best on clean photos first, in the same colours for every study."""
+    best on clean photos first, those asked about fewer photos last, in the same colours for every study."""
     rows = select(metrics, metric="retained")
     kinds = [*CORRUPTIONS, ALL_KINDS]
     clean = select(metrics, metric="iou", class_="mean", perturbation=CLEAN).set_index("variant").sort_values(
-        "value", ascending=False)
+        ["n_images", "value"], ascending=False)
     table = rows.pivot(index="variant", columns="perturbation", values="value").loc[clean.index, kinds]
     figure, axes = plt.subplots(figsize=(10.5, 1.6 + 0.26 * len(table)))
     sns.heatmap(table, annot=True, fmt=".2f", cmap="cividis", vmin=0.3, vmax=1.05, ax=axes,
-                annot_kws={"fontsize": 8}, cbar_kws={"label": "share of the clean mIoU"}, linewidths=0.5)
+                annot_kws={"fontsize": 9}, cbar_kws={"label": "share of the clean mIoU"}, linewidths=0.5)
+    for text, ground in zip(axes.texts, axes.collections[0].get_facecolors(), strict=True):
+        text.set_color(text_colour(ground))
     most = clean["n_images"].max()
+    clicked = {variant: ", with a click" for variant in clean.index[clean["prompt"] == "random"]}
     few = {variant: f"; {n:.0f} photos" for variant, n in clean["n_images"].items() if n < most}
-    names = [f"{variant} ({value:.3f}{few.get(variant, '')})" for variant, value in clean["value"].items()]
+    names = [f"{variant}{clicked.get(variant, '')} ({value:.3f}{few.get(variant, '')})"
+             for variant, value in clean["value"].items()]
     axes.set_yticklabels(names, rotation=0)
     axes.set(xlabel="", ylabel="")
     axes.set_xticks(axes.get_xticks(), kinds, rotation=40, ha="right", rotation_mode="anchor")

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import cycle
 from pathlib import Path
 
@@ -44,6 +44,14 @@ def line_colours(names: Iterable[str]) -> dict[str, tuple[float, float, float]]:
             own[name] = _AUTOENCODERS.index(family)
     free = cycle([place for place in range(len(palette)) if place not in own.values()])
     return {name: palette[own[name] if name in own else next(free)] for name in names}
+
+
+def text_colour(ground: Sequence[float]) -> str:
+    """Black or white, whichever is easier to read on a ground of that colour, RGB in [0, 1]: by the contrast of their
+    relative luminances (WCAG 2.2)."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in ground[:3]]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "black" if (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) else "white"
 
 
 def class_legend(figure: Figure, *, border: bool = True) -> None:

@@ -134,9 +134,9 @@ def plot_cost(metrics: pd.DataFrame, runs: pd.DataFrame, costs: pd.DataFrame) ->
     rows = rows.merge(runs[["variant", "notebook", "macs"]], on=["variant", "notebook"])
     timed = costs[costs["batch_size"] == 1].drop_duplicates(["notebook", "variant"], keep="last")
     rows = rows.merge(timed[["notebook", "variant", "milliseconds"]], on=["notebook", "variant"], how="left")
-    panels = {"macs": "million multiply-accumulates a photo"}
+    panels = {"macs": "million multiply-accumulates"}
     if rows["milliseconds"].notna().any():
-        panels["milliseconds"] = "milliseconds a photo, one at a time"
+        panels["milliseconds"] = "milliseconds a photo"
     figure, grid = plt.subplots(1, len(panels), figsize=(4.6 * len(panels) + 3.2, 4.4), sharey=True, squeeze=False)
     palette = sns.color_palette("colorblind")
     for axes, (column, label) in zip(grid[0], panels.items(), strict=True):
@@ -144,9 +144,9 @@ def plot_cost(metrics: pd.DataFrame, runs: pd.DataFrame, costs: pd.DataFrame) ->
             x = row[column] / 1e6 if column == "macs" else row[column]
             errors = np.clip([[row["value"] - row["ci_low"]], [row["ci_high"] - row["value"]]], 0, None)
             axes.errorbar(x, row["value"], yerr=errors, fmt="none", ecolor=palette[place % 10], elinewidth=1)
-            axes.scatter(x, row["value"], s=60, alpha=0.8, label=row["variant"],
+            axes.scatter(x, row["value"], s=60, label=row["variant"], edgecolor="0.2", linewidth=0.6,
                          color=palette[place % 10], marker="osD^vP*X<>"[(place + place // 10) % 10])
-        axes.set(xlabel=label, xscale="log")
+        axes.set(xlabel=f"{label}, log scale", xscale="log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
