@@ -1,25 +1,20 @@
 """The command line: ``petseg data | study | report | merge | train | petclip | evaluate | predict``."""
 
-import json
-import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from petseg_utils import __version__
-from petseg_utils.classes import BORDER_POLICIES
 from petseg_utils.comparison.report import report
-from petseg_utils.errors import PetsegError, UsageError
+from petseg_utils.errors import DataError, PetsegError, UsageError
+from petseg_utils.evaluate_command import evaluate, print_scores, tell_left_out
 from petseg_utils.overrides import absolute, parse_sets
 from petseg_utils.petclip.command import petclip
 from petseg_utils.predict_command import predict
 from petseg_utils.profiles import DATASETS, OVERRIDABLE, PROFILES, Settings, resolve
 from petseg_utils.workspace import Workspace
-
-if TYPE_CHECKING:  # slow to import; a wrong call should be answered at once
-    from petseg_utils.metrics import ImageStatistics
 
 # Modules that import torch's or the notebooks' machinery are imported by the commands that need them: --help and a
 # wrong call answer at once.
@@ -66,7 +61,7 @@ def _set_option(command: Callable) -> Callable:
 
 def _settings(profile: str, dataset: str | None, data_root: str | None, allow_defects: bool,
               sets: dict[str, Any] | None = None) -> Settings:
-    options = {"dataset": dataset, "data_root": absolute(data_root) if data_root else None,
+    options = {"dataset": dataset, "data_root": absolute(data_root) if data_root is not None else None,
                "allow_defects": allow_defects}
     return resolve(profile, **options, **(sets or {}))
 
@@ -92,7 +87,7 @@ def data(profile: str, dataset: str | None, data_root: str | None, allow_defects
     if download:
         if dataset == "synthetic":
             raise UsageError("--download fetches Oxford-IIIT Pet, --dataset says 'synthetic': drop one of the two")
-        target = Path(data_root).expanduser().resolve() if data_root else Workspace.find().data / "oxford"
+        target = Path(absolute(data_root)) if data_root is not None else Workspace.find().data / "oxford"
         settings = _settings(profile, "oxford", str(ensure_oxford(target)), allow_defects)
     study = Study(settings)
     if shrink is not None and output is not None:
@@ -138,6 +133,9 @@ def study(profile: str, dataset: str | None, data_root: str | None, allow_defect
     click.echo(repr(chosen))
     if runner.needs_data(notebooks):  # opened before any notebook: bad data stops here
         click.echo(f"{len(chosen.data.manifest)} photos from {chosen.data_root}")
+        tell_left_out(chosen.data)
+        for part in ("train", "val", "test"):
+            chosen.data.indices(part)  # refuses an empty part
     seconds = runner.run_notebooks(workspace, chosen.name, notebooks, values | {
         "PROFILE": settings.profile, "STUDY": chosen.name, "DATASET": settings.dataset,
         "DATA_ROOT": settings.data_root, "ALLOW_DEFECTS": settings.allow_defects,
@@ -177,7 +175,11 @@ def merge(workspaces: tuple[Path, ...]) -> None:
 @click.argument("more", nargs=-1, metavar="")
 def train(model: str, profile: str, dataset: str | None, data_root: str | None, allow_defects: bool, augmentation: str,
           edge_clicks: float, start: str, sets: tuple[str, ...], more: tuple[str, ...]) -> None:
-    """Train one run without a notebook, or go on where it stopped. Prints its folder and test scores."""
+    """Train one run without a notebook, or go on where it stopped. Prints its folder and test scores.
+
+    MODEL is unet or unet-resattn; ae-simple, ae-improved, ae-unet or mae (from scratch); clip, a decoder on a frozen
+    encoder; or a model that takes prompts: prompt, prompt-clip, prompt-unet.
+    """
     values = parse_sets(sets + more)
     settings = _settings(profile, dataset, data_root, allow_defects, values)
     from petseg_utils.models import FROZEN_ENCODER_NAMES, PROMPT_NAMES, build_model
@@ -190,61 +192,15 @@ def train(model: str, profile: str, dataset: str | None, data_root: str | None, 
     chosen = Study(settings)
     start = chosen.workspace.run_name(start) if start else ""
     spec = chosen.spec(model, augmentation=augmentation, edge_clicks=edge_clicks, start=start)
+    tell_left_out(chosen.data)
     run = chosen.train(spec)
-    _print_scores(run.statistics("test"), "ignore", {"checkpoint": str(run.best), "split": "test"})
+    if not run.best.is_file():
+        raise DataError(f"run {run.name} is finished, but its best.safetensors is gone: bring it back, or remove "
+                        f"{str(run.folder)!r} to train it again")
+    print_scores(run.statistics("test"), "ignore", {"checkpoint": str(run.best), "split": "test"})
 
 
-@main.command()
-@click.argument("checkpoint")
-@click.option("--data-root", metavar="DIR", required=True, help="Folder in a known layout.")
-@click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
-@click.option("--border", type=click.Choice(BORDER_POLICIES), default="ignore", show_default=True)
-@click.option("--image-size", type=int, metavar="N", help="Only for the off-the-shelf model: photos are squeezed to "
-              "N x N px, 128 if not given. A checkpoint knows its own.")
-@click.option("--allow-defects", is_flag=True, help="Leave defective photos out instead of stopping.")
-def evaluate(checkpoint: str, data_root: str, split: str, border: str, image_size: int | None,
-             allow_defects: bool) -> None:
-    """Score a checkpoint on any data in a known layout; prints JSON.
-
-    CHECKPOINT is a run's folder or its best.safetensors; prompt-mini, the small model that comes with the package; or
-    torchvision:deeplabv3_mobilenet_v3_large, the off-the-shelf control.
-    """
-    from petseg_utils.data.cache import open_data
-    from petseg_utils.evaluation import evaluate as evaluate_model
-    from petseg_utils.models.offtheshelf import is_offtheshelf, load_offtheshelf
-    from petseg_utils.precision import choose_precision
-    from petseg_utils.prompts.shipped import find_checkpoint
-    from petseg_utils.training.checkpoint import load_model, read_spec
-
-    if offtheshelf := is_offtheshelf(checkpoint):
-        model, size = load_offtheshelf(checkpoint), 128 if image_size is None else image_size
-    elif image_size is None:
-        path = find_checkpoint(checkpoint)
-        size, model = read_spec(path).image_size, load_model(path)
-        if (path.parent / "spec.json").is_file() and not (path.parent / "run.json").is_file():
-            click.echo(f"petseg: run {path.parent.name} is not finished, this is its best epoch so far", err=True)
-    else:
-        raise UsageError(f"--image-size {image_size} is for the off-the-shelf model: leave it out for a checkpoint")
-    precision = choose_precision()
-    opened = open_data(data_root, size, Workspace.find().cache, allow_defects=allow_defects)
-    # The off-the-shelf model works at 520 px inside: 64 photos at once would take gigabytes.
-    scored = evaluate_model(precision.model(model), opened, split, precision, batch_size=8 if offtheshelf else 64)
-    _print_scores(scored, border, {"checkpoint": checkpoint, "split": split, "loss": round(scored.mean_loss, 6)})
-
-
-def _print_scores(statistics: "ImageStatistics", border: str, about: dict[str, Any]) -> None:
-    from petseg_utils.metrics import score_rows
-
-    scores: dict[str, Any] = {}
-    for row in score_rows(statistics):
-        if row["border"] == border:
-            by_class = scores.setdefault(row["reduction"], {}).setdefault(row["metric"], {})
-            by_class[row["class"] or "all pixels"] = {
-                key: None if math.isnan(row[key]) else round(row[key], 4) for key in ("value", "ci_low", "ci_high")
-            }
-    click.echo(json.dumps(about | {"border": border, "n_images": len(statistics), "scores": scores}, indent=1))
-
-
+main.add_command(evaluate)
 main.add_command(petclip)
 main.add_command(predict)
 main.add_command(report)

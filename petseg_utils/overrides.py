@@ -25,7 +25,13 @@ def parse_sets(sets: tuple[str, ...]) -> dict[str, Any]:
 
 
 def absolute(folder: str) -> str:
-    """A folder from where the user stands: a notebook's kernel runs elsewhere."""
+    """A folder from where the user stands: a notebook's kernel runs elsewhere.
+
+    Raises:
+        UsageError: the name is empty, as that of a shell variable that is not set.
+    """
+    if not folder.strip():
+        raise UsageError(f"a folder was named {folder!r}: give its path (is a shell variable not set?)")
     return str(Path(folder).expanduser().resolve())
 
 

@@ -8,11 +8,24 @@ import numpy as np
 from petseg_utils.classes import CLASS_NAMES
 from petseg_utils.errors import DataError, UsageError
 
+_SIGNS = {"--click": 1, "--click-out": 0}
 
-@click.command()
+
+class _Dialogue(click.Command):
+    """Notes in which order clicks in and clicks out come: each answers what the ones before it have left, and click's
+    options forget it."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        names = [arg.partition("=")[0] for arg in args]
+        context.meta["labels"] = [_SIGNS[name] for name in names if name in _SIGNS]
+        return super().parse_args(context, args)
+
+
+@click.command(cls=_Dialogue)
 @click.argument("checkpoint")
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--click", "inside", multiple=True, metavar="X,Y", help="Select what lies under this pixel of the photo.")
+@click.option("--click", "inside", multiple=True, metavar="X,Y", help="Select what lies under this pixel of the photo. "
+              "Several clicks, in and out, count in the order in which they are given.")
 @click.option("--click-out", "outside", multiple=True, metavar="X,Y", help="Carve away what lies under this pixel.")
 @click.option("--text", metavar="WORDS", help="Select a class by name, such as cat, or by words that speak of it.")
 @click.option("-o", "--output", default="predictions", show_default=True, metavar="DIR",
@@ -26,8 +39,9 @@ def predict(checkpoint: str, photos: tuple[Path, ...], inside: tuple[str, ...], 
     is 1.
     """
     photos, output = tuple(photo.expanduser() for photo in photos), output.expanduser()
-    points = [_point(pair) for pair in (*inside, *outside)]
-    labels = [1] * len(inside) + [0] * len(outside)
+    labels: list[int] = click.get_current_context().meta["labels"]
+    given = {1: iter(inside), 0: iter(outside)}
+    points = [_point(next(given[label])) for label in labels]
     prompted = bool(points) or text is not None
     from petseg_utils.precision import choose_precision
     from petseg_utils.prediction import Prediction, find_photos, predict_files, predict_photo, predict_region, printable

@@ -39,11 +39,13 @@ class Prediction:
         mask: uint8 (H, W) of {0 background, 1 cat, 2 dog}, at the photo's own size.
         probabilities: float32 (3, H, W), summing to 1 over the classes.
         region: bool (H, W), what a prompt selected, which may be background; ``None``: the pets.
+        score: the probability of the region's class; ``None`` without a prompt.
     """
 
     mask: np.ndarray
     probabilities: np.ndarray
     region: np.ndarray | None = None
+    score: float | None = None
 
     @property
     def label(self) -> str:
@@ -71,7 +73,7 @@ def predict_photo(model: nn.Module, image: np.ndarray, image_size: int, precisio
 
 def predict_region(selection: Selection) -> Prediction:
     """What a prompt selected as a prediction: one region of one class, and nothing else."""
-    return Prediction(selection.codes, selection.classes, selection.mask)
+    return Prediction(selection.codes, selection.classes, selection.mask, selection.score)
 
 
 def find_photos(paths: Iterable[Path]) -> list[Path]:
@@ -187,8 +189,8 @@ def write_prediction(folder: Path, stem: str, image: np.ndarray, prediction: Pre
     pet, or the region that a prompt selected, on nothing), each in one step.
 
     Returns:
-        A row for a table: the label, its mean probability over its own pixels (with a prompt, over the
-        region), and the shares of cat, of dog and of what is cut out.
+        A row for a table: the label, its mean probability over its own pixels (with a prompt, that of the region's
+        class), and the shares of cat, of dog and of what is cut out.
     """
     region = prediction.mask != BACKGROUND if prediction.region is None else prediction.region
     alpha = np.where(region, 255, 0).astype(np.uint8)
@@ -201,10 +203,12 @@ def write_prediction(folder: Path, stem: str, image: np.ndarray, prediction: Pre
         with replacing_file(folder / f"{stem}-{kind}.png") as temporary:
             Image.fromarray(picture).save(temporary, format="PNG")
     code = CLASS_NAMES.index(prediction.label)
-    own = prediction.mask == code if prediction.region is None or not region.any() else region
+    score = prediction.score
+    if score is None:
+        score = float(prediction.probabilities[code][prediction.mask == code].mean())
     return {
         "label": prediction.label,
-        "probability": round(float(prediction.probabilities[code][own].mean()), 4),
+        "probability": round(score, 4),
         "cat_share": round(float((prediction.mask == CAT).mean()), 4),
         "dog_share": round(float((prediction.mask == DOG).mean()), 4),
         "selected_share": float(f"{region.mean():.4g}"),  # decimals would round a small region away

@@ -157,4 +157,7 @@ def _checked(name: str, value: Any) -> Any:
     accepted = (int, float) if wanted is float else wanted
     if not isinstance(value, accepted) or (isinstance(value, bool) and wanted is not bool):
         raise UsageError(f"setting {name} is {value!r}: give a value of type {wanted.__name__}")
+    least = 1 if wanted is int and name not in ("seed", "views") else 0  # no views: augmented anew in each epoch
+    if wanted in (int, float) and not value >= least:
+        raise UsageError(f"setting {name} is {value!r}: give {least} or more")
     return value

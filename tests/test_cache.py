@@ -185,6 +185,21 @@ def test_what_a_killed_build_left_is_not_read(root, folder):
     assert cached.is_dir()
 
 
+@pytest.mark.parametrize("file", ["facts.json", "manifest.csv", "images.npy", "masks.npy", "sizes.npy"])
+@pytest.mark.parametrize("damage", ["gone", "empty", "cut"])
+def test_a_damaged_cache_is_made_again(root, folder, file, damage):
+    whole = open_data(root, 64, folder)
+    images = np.array(whole.images)
+    (cache,) = folder.iterdir()
+    content = (cache / file).read_bytes()
+    (cache / file).unlink()
+    if damage != "gone":
+        (cache / file).write_bytes(b"" if damage == "empty" else content[: len(content) // 2])
+    again = open_data(root, 64, folder)
+    np.testing.assert_array_equal(again.images, images)
+    assert again.fingerprint == whole.fingerprint and again.manifest.equals(whole.manifest)
+
+
 def test_parts_are_index_arrays_and_an_empty_part_is_a_data_error(root, folder, synthetic_data):
     parts = {part: synthetic_data.indices(part) for part in ("train", "val", "test")}
     assert sorted(np.concatenate(list(parts.values())).tolist()) == list(range(80))

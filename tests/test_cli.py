@@ -13,6 +13,7 @@ from making_runs import assert_sentence, write_notebook
 
 from petseg_utils.cli import main
 from petseg_utils.metrics import apply_border, reduce_scores
+from petseg_utils.models import MODEL_NAMES
 from petseg_utils.training import Run
 from petseg_utils.training.checkpoint import read_spec
 
@@ -137,8 +138,8 @@ def test_training_again_returns_the_finished_run(trained, root):
     (["train", "unet", "--profile", "smoke", "--set", "EPOCHS"], "--set got 'EPOCHS': write NAME=VALUE"),
     (["train", "unet", "--profile", "smoke", "--set", "=3"], "--set got '=3': write NAME=VALUE"),
     (["train", "unet", "--profile", "smoke", "--set", "EPOCHS=many"], "setting epochs is 'many': give a value of type"),
-    (["train", "unet", "--profile", "smoke", "--set", "EPOCHS=0"], "epochs is 0: give a whole number of 1 or more"),
-    (["train", "unet", "--profile", "smoke", "--set", "LEARNING_RATE=-1"], "learning_rate is -1: give a number"),
+    (["train", "unet", "--profile", "smoke", "--set", "EPOCHS=0"], "setting epochs is 0: give 1 or more"),
+    (["train", "unet", "--profile", "smoke", "--set", "LEARNING_RATE=-1"], "learning_rate is -1: give 0 or more"),
     (["train", "unet", "--profile", "smoke", "--set", "DEPTH=7"], "images of 64 x 64 pixels are too small for a UNet"),
     (["train", "unet", "--profile", "smoke", "--set", "DEVICE=tpu"], "unknown device 'tpu': choose auto, cpu or cuda"),
     (["train", "unet", "--profile", "smoke", "--set", "RECIPE=weak"], "unknown recipe 'weak': choose one of adam"),
@@ -151,6 +152,9 @@ def test_training_again_returns_the_finished_run(trained, root):
     (["train", "prompt", "--profile", "smoke", "--start", "lost/prompt-1"], "no finished run 'lost/prompt-1' in"),
     (["train", "unet", "--profile", "oxford-128"], "make it with petseg data --shrink 128 -o DIR"),
     (["data", "--profile", "smoke", "--shrink", "64"], "--shrink and -o belong together"),
+    (["train", "mae", "--profile", "smoke", "--set", "PATCH=0"], "setting patch is 0: give 1 or more"),
+    (["train", "unet", "--profile", "smoke", "--data-root", ""], "a folder was named '': give its path"),
+    (["study", "--profile", "smoke", "--set", "DATA_ROOT="], "a folder was named '': give its path"),
 ], ids=lambda part: " ".join(part) if isinstance(part, list) else "")
 def test_wrong_calls_are_refused_with_a_sentence_and_2(arguments, sentence):
     assert_sentence(refused(2, *arguments), sentence)
@@ -175,6 +179,8 @@ def test_every_defective_file_is_named(tmp_path):
     allowed = petseg("data", "--profile", "smoke", "--data-root", tmp_path, "--allow-defects")
     assert allowed.exit_code == 0 and ": 4 photos, " in allowed.stdout.splitlines()[0]
     assert sum(line.startswith("error: ") for line in allowed.stdout.splitlines()) == 2
+    scored = petseg("evaluate", "prompt-mini", "--data-root", tmp_path, "--allow-defects")
+    assert "petseg: 2 defective photos were left out, 4 are used; petseg data names the defects" in scored.stderr
 
 
 def test_checkpoints_and_parts_that_are_not_there_are_refused_with_a_sentence(trained, pets, tmp_path):
@@ -201,6 +207,27 @@ def test_a_runs_folder_stands_for_its_best_checkpoint(trained, pets):
     by_file, by_folder = (json.loads(petseg("evaluate", path, "--data-root", pets).stdout)["scores"]
                           for path in (trained["checkpoint"], Path(trained["checkpoint"]).parent))
     assert by_file == by_folder
+
+
+def test_a_finished_run_without_its_weights_is_told(trained, root):
+    best = Path(trained["checkpoint"])
+    kept = best.rename(best.with_name("kept"))
+    try:
+        assert_sentence(refused(1, "train", "unet", *TINY), "is finished, but its best.safetensors is gone")
+    finally:
+        kept.rename(best)
+
+
+def test_a_study_of_photos_without_a_part_is_refused_before_any_notebook(tmp_path, monkeypatch):
+    monkeypatch.setenv("PETSEG_ROOT", str(Path(__file__).parents[1]))
+    write_oxford(tmp_path)  # no validation photo: its breeds are too small
+    said = refused(1, "study", "--profile", "smoke", "--only", "02", "--data-root", tmp_path, "--name", "none")
+    assert_sentence(said, "part 'val' holds no photo")
+
+
+def test_the_help_names_the_models():
+    text = petseg("train", "--help").output
+    assert all(name in text for name in MODEL_NAMES)
 
 
 def test_clicks_own_refusals_exit_with_2_too(trained, pets):

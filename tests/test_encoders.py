@@ -173,6 +173,8 @@ def test_a_wrong_spec_is_refused_with_a_sentence(wrong, parts):
     ("def build(:", ["SyntaxError"]),
     ("x = 1", ["AttributeError", "build"]),
     ("def build():\n    raise OSError('no weights')", ["OSError", "no weights"]),
+    ("from urllib.error import URLError\n\ndef build():\n    raise URLError('no route')",
+     ["there is no connection", "no route", "hub/checkpoints"]),
     ("import sys\nsys.exit(3)", ["SystemExit", "mend"]),
     ("def build():\n    return 3", ["int", "torch.nn.Module"]),
     (TINY.replace("mean, std = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)", "std = (1, 1, 1)"), ["has no mean"]),

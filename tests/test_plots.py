@@ -199,7 +199,7 @@ def test_numbers_on_colours_can_be_read():
 
     of_all_heights = {f"{score:.2f}": score for score in np.arange(0.3, 1.05, 0.03)}
     axes = plots.plot_retained(spoiled(of_all_heights)).axes[0]
-    for text, ground in zip(axes.texts, axes.collections[0].get_facecolors(), strict=True):
+    for text, ground in zip(axes.texts, axes.collections[0].get_facecolor(), strict=True):
         dark, light = sorted([luminance(text.get_color()), luminance(ground[:3])])
         assert (light + 0.05) / (dark + 0.05) > 4.5
 

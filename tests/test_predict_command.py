@@ -10,6 +10,7 @@ from PIL import Image
 
 from petseg_utils.cli import main
 from petseg_utils.prediction import Prediction, predict_files
+from petseg_utils.prompts.prompter import DialoguePrompter, OneClickPrompter
 
 
 @pytest.fixture
@@ -74,9 +75,26 @@ def test_prompts_on_the_command_line(prompt, prompted, tmp_path, image):
         "rex-mask.png", "rex-overlay.png", "rex-cutout.png", "predictions.csv"}
 
 
+@pytest.mark.parametrize("order", [("--click 20,30", "--click-out 40,20", "--click 60,25"),
+                                   ("--click-out=40,20", "--click=20,30", "--click=60,25")])
+def test_clicks_count_in_the_order_in_which_they_are_given(order, prompted, tmp_path, image, monkeypatch):
+    """A dialogue's answer depends on it: each click corrects what the ones before it have left."""
+    asked = []
+    monkeypatch.setattr(DialoguePrompter, "predict", lambda self, points, labels, text: asked.append((points, labels)))
+    monkeypatch.setattr(OneClickPrompter, "predict", DialoguePrompter.predict)
+    monkeypatch.setattr("petseg_utils.prediction.predict_region", lambda _: Prediction(
+        np.zeros((50, 80), np.uint8), np.full((3, 50, 80), 1 / 3, np.float32), np.ones((50, 80), bool), 0.5))
+    photo = write_picture(tmp_path / "rex.png", image)
+    given = [part for click in order for part in click.split(" ")]
+    result = CliRunner().invoke(main, ["predict", str(prompted.best), str(photo), "-o", str(tmp_path / "out"), *given])
+    assert result.exit_code == 0, result.output
+    first = [(20, 30), (40, 20)] if "=" not in order[0] else [(40, 20), (20, 30)]
+    assert asked == [([*first, (60, 25)], [1, 0, 1] if "=" not in order[0] else [0, 1, 1])]
+
+
 def test_a_text_that_the_clicks_contradict_is_said(prompted, tmp_path, image, monkeypatch):
     monkeypatch.setattr("petseg_utils.prediction.predict_region", lambda _: Prediction(
-        np.full((50, 80), 2, np.uint8), np.full((3, 50, 80), 1 / 3, np.float32), np.ones((50, 80), bool)))
+        np.full((50, 80), 2, np.uint8), np.full((3, 50, 80), 1 / 3, np.float32), np.ones((50, 80), bool), 0.5))
     photo = write_picture(tmp_path / "rex.png", image)
     result = CliRunner().invoke(main, ["predict", str(prompted.best), str(photo), "-o", str(tmp_path / "out"),
                                        "--click", "20,30", "--text", "cat"])

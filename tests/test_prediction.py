@@ -167,14 +167,16 @@ def test_a_selected_region_is_cut_out_whatever_its_class(tmp_path, image):
 
 
 @pytest.mark.parametrize("code", [0, 2])
-def test_a_regions_probability_is_of_its_own_pixels(code, tmp_path, image):
+def test_a_regions_probability_is_that_of_its_class(code, tmp_path, image):
     region = np.zeros((50, 80), bool)
     region[10:20, 30:60] = True
     classes = np.full((3, 50, 80), 0.05, np.float32)
     classes[:, region] = 0.1
     classes[code, region] = 0.8
     codes = np.where(region, code, 0).astype(np.uint8)
-    row = write_prediction(tmp_path, "own", image, Prediction(codes, classes, region))
-    assert row["probability"] == 0.8
-    empty = Prediction(np.zeros_like(codes), classes, np.zeros_like(region))
+    row = write_prediction(tmp_path, "own", image, Prediction(codes, classes, region, score=0.9))
+    assert row["probability"] == 0.9
+    row = write_prediction(tmp_path, "pets", image, Prediction(codes, classes))
+    assert row["probability"] == pytest.approx(0.8 if code else classes[0].mean(), abs=1e-4), "of its own pixels"
+    empty = Prediction(np.zeros_like(codes), classes, np.zeros_like(region), score=0.6)
     assert 0 <= write_prediction(tmp_path, "none", image, empty)["probability"] <= 1

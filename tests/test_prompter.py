@@ -275,7 +275,9 @@ def test_a_pet_of_no_species_is_refused_rather_than_taken_for_background(texts, 
 
 @pytest.mark.parametrize(("text", "parts"), [("dgo", ["dgo", "dog"]), ("", ["no word"]), ("begle", ["beagle"]),
                                            ("Köter", ["'köter'"]), ("кот cat", ["'кот'"]), ("the", ["names nothing"]),
-                                           ("dogs and cats", ["two species", "one at a time"])])
+                                           ("dogs and cats", ["two species", "one at a time"]),
+                                           ("a cat and no dog", ["what is not meant"]),
+                                           ("a beagle without a collar", ["what is not meant"])])
 def test_an_unknown_word_names_near_ones(texts, text, parts):
     with pytest.raises(UsageError) as caught:
         texts.name_class(text)

@@ -80,6 +80,13 @@ def test_the_command_runs_the_notebook_and_writes_the_page(workspace_root):
     notebook = read(path)
     notebook.cells.insert(0, new_markdown_cell("# A report"))
     nbformat.write(notebook, path)
+    refused = CliRunner().invoke(main, ["report", "--profile", "smoke", "--name", "mine"])
+    assert refused.exit_code == 2 and "petseg: study 'mine' has no tables, there is no " in refused.output
+    tables = workspace_root / "results" / "mine" / "metrics.csv"
+    tables.parent.mkdir(parents=True)
+    tables.touch()
+    refused = CliRunner().invoke(main, ["report", "--profile", "smoke", "--name", "mine", "--data-root", "nowhere"])
+    assert refused.exit_code == 2 and "petseg: data root 'nowhere' is no folder" in refused.output
     result = CliRunner().invoke(main, ["report", "--profile", "smoke", "--name", "mine"])
     assert result.exit_code == 0, result.output
     page = (workspace_root / "executed" / "mine" / "report.html").read_text()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from petseg_utils.errors import PetsegError
+from petseg_utils.errors import PetsegError, UsageError
 from petseg_utils.workspace import Workspace
 
 if TYPE_CHECKING:  # slow to import; see petseg_utils.cli
@@ -84,7 +84,7 @@ def fetched_by(page: str) -> list[str]:
 
 
 @click.command()
-@click.option("--profile", default="quick", metavar="NAME", show_default=True, help="Of the study that is reported.")
+@click.option("--profile", default="auto", metavar="NAME", show_default=True, help="Of the study that is reported.")
 @click.option("--name", metavar="STUDY", help="Name of the study; the profile's if not given.")
 @click.option("--data-root", metavar="DIR", help="Folder of its photos, to predict them again.")
 @click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
@@ -104,10 +104,17 @@ def report(profile: str, name: str | None, data_root: str | None, output: Path |
 
     study = Study(resolve(profile), name)
     workspace = Workspace.find()
+    if data_root is not None and not Path(absolute(data_root)).is_dir():
+        raise UsageError(f"data root {data_root!r} is no folder: give the one of the study's photos")
+    if not (tables := workspace.results(study.name) / "metrics.csv").is_file():
+        if name is not None:
+            raise UsageError(f"study {name!r} has no tables, there is no {str(tables)!r}: give the name of a study "
+                             "that was run here")
+        click.echo(f"study {study.name!r} has no tables here: the page shows those of the measured study")
     notebooks = runner.select_notebooks(workspace, ["07"])
     runner.run_notebooks(workspace, study.name, notebooks, {
         "PROFILE": study.settings.profile, "STUDY": study.name,
-        "DATA_ROOT": absolute(data_root) if data_root else None})
+        "DATA_ROOT": absolute(data_root) if data_root is not None else None})
     folder = workspace.executed(study.name)
     page = render(nbformat.read(folder / notebooks[0].name, as_version=4))
     path = output.expanduser() if output else folder / "report.html"

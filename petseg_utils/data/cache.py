@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,19 +123,31 @@ def open_data(
         raise UsageError(f"image size {image_size} is too small: use 32 pixels or more")
     layout = read_layout(root)
     folder = cache_folder / _cache_key(layout, image_size, allow_defects)
-    if not folder.is_dir():
-        _build(layout, image_size, folder, allow_defects, progress)
+    if folder.is_dir():
+        try:
+            return _read(folder, layout)
+        except (OSError, ValueError, EOFError, KeyError):  # cut off by a full disk, say: all of it can be made again
+            shutil.rmtree(folder)
+    _build(layout, image_size, folder, allow_defects, progress)
+    return _read(folder, layout)
+
+
+def _read(folder: Path, layout: Layout) -> PetData:
     facts = json.loads((folder / "facts.json").read_text())
     manifest = pd.read_csv(folder / "manifest.csv", dtype=str, keep_default_na=False)
     samples = {(sample.name, sample.split): sample for sample in layout.samples}
     keys = zip(manifest["name"], manifest["split"], strict=True)
+    images, masks = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("images", "masks"))
+    sizes = np.load(folder / "sizes.npy")
+    if not len(images) == len(masks) == len(sizes) == len(manifest):
+        raise ValueError("the files of a cache are of different photos")
     return PetData(
-        images=np.load(folder / "images.npy", mmap_mode="r"),
-        masks=np.load(folder / "masks.npy", mmap_mode="r"),
+        images=images,
+        masks=masks,
         species=np.where(manifest["species"] == "cat", 1, 2).astype(np.uint8),
         manifest=manifest,
         fingerprint=facts["fingerprint"],
-        sizes=np.load(folder / "sizes.npy"),
+        sizes=sizes,
         defects=tuple(facts["defects"]),
         layout=Layout(layout.kind, layout.root, tuple(samples[key] for key in keys)),
     )

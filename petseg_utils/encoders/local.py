@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import torch
 from torch import nn
@@ -36,6 +37,10 @@ def file_trunk(path: Path, image_size: int, *, learned: bool) -> Trunk:
     try:
         module_spec.loader.exec_module(module)
         network: Any = module.build()
+    except (URLError, ConnectionError, TimeoutError) as error:
+        raise DataError(f"encoder file {str(path)!r} fetches something, and there is no connection ({error}): connect "
+                        "once, or put what it fetches where it looks for it (torchvision's weights: "
+                        f"{torch.hub.get_dir()}/checkpoints)") from error
     except (Exception, SystemExit) as error:  # somebody else's code: whatever it raises, we say where
         raise DataError(f"encoder file {str(path)!r} does not build ({type(error).__name__}: {error}): mend its build()"
                         ) from error

@@ -80,7 +80,7 @@ def plot_retained(metrics: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(figsize=(10.5, 1.6 + 0.26 * len(table)))
     sns.heatmap(table, annot=True, fmt=".2f", cmap="cividis", vmin=0.3, vmax=1.05, ax=axes,
                 annot_kws={"fontsize": 9}, cbar_kws={"label": "share of the clean mIoU"}, linewidths=0.5)
-    for text, ground in zip(axes.texts, axes.collections[0].get_facecolors(), strict=True):
+    for text, ground in zip(axes.texts, axes.collections[0].get_facecolor(), strict=True):
         text.set_color(text_colour(ground))
     most = clean["n_images"].max()
     clicked = {variant: ", with a click" for variant in clean.index[clean["prompt"] == "random"]}

@@ -2,15 +2,17 @@
 
 import base64
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import cycle
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import seaborn as sns
 from IPython.display import display
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from numpy.typing import ArrayLike
 
 from petseg_utils.atomic import replacing_file
 from petseg_utils.classes import BACKGROUND, BORDER, CAT, DISPLAY_COLOURS, DOG
@@ -46,10 +48,10 @@ def line_colours(names: Iterable[str]) -> dict[str, tuple[float, float, float]]:
     return {name: palette[own[name] if name in own else next(free)] for name in names}
 
 
-def text_colour(ground: Sequence[float]) -> str:
+def text_colour(ground: ArrayLike) -> str:
     """Black or white, whichever is easier to read on a ground of that colour, RGB in [0, 1]: by the contrast of their
     relative luminances (WCAG 2.2)."""
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in ground[:3]]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in np.asarray(ground)[:3]]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     return "black" if (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) else "white"
 

@@ -57,6 +57,9 @@ class TextPrompts:
         if {"cat", "dog"} <= words and not words & _NONE:
             raise UsageError(f"the text {text!r} names two species: ask for one at a time, or take the text away (then "
                              "any pet is looked for)")
+        if words & _NONE and words & self.species_words:
+            raise UsageError(f"the text {text!r} says what is not meant, too: name what is meant, cat, dog, background "
+                             "or a breed")
         if words & _ANY_PET and not words & _NONE:
             if not words & self.species_words:
                 raise UsageError(f"the text {text!r} names no species: say cat or dog, or take the text away (then the "
