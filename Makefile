@@ -17,7 +17,7 @@ study-oxford: $(READY)  ## the measured study: DATA_ROOT=DIR, a 128-px copy of O
 	$(BIN)/petseg study --profile oxford-128 --data-root "$(DATA_ROOT)" $(ARGS)
 
 report: $(READY)  ## notebook 07 without code as one HTML file (ARGS="--profile oxford-128": of the measured study)
-	$(BIN)/petseg report $(ARGS)
+	$(BIN)/petseg report --profile quick $(ARGS)
 
 app: $(READY)  ## click on a photo, see the mask: opens a page in the browser (ARGS="--no-browser" and the like)
 	$(BIN)/voila petseg_utils/widgets/app.ipynb --port 8866 \
