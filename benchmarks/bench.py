@@ -18,7 +18,8 @@ import torch
 import training_step
 from timing import Row, clock_name
 
-from petseg_utils.precision import choose_precision, device_name
+from petseg_utils.hardware import device_name
+from petseg_utils.precision import choose_precision
 
 TOPICS: dict[str, Callable[[], list[Row]]] = {
     "wait": data_preparation.measure_waiting,

@@ -12,9 +12,9 @@ def keep_freed_memory() -> bool:
     """Ask glibc to keep freed memory instead of giving it back to the system.
 
     A network frees and asks for activations of megabytes in every layer. By default each of them is memory fresh from
-    the system, which sets every page of it to zero first; with that off, a training step on photos of 128 px is faster
-    (``benchmarks``, topic ``memory``; at 96 px, whose blocks are smaller, it is not) and computes the same bits. The
-    process keeps as much as it needed at its peak.
+    the system, which sets every page of it to zero first; with that off, a step computes the same bits and is no slower
+    and, depending on what the machine pays for a fresh page, faster (``benchmarks``, topic ``memory``). The process
+    keeps as much as it needed at its peak.
 
     Returns:
         Whether there was such an allocator to ask: on Linux with glibc there is.
