@@ -188,7 +188,7 @@ def test_what_is_retained_is_sorted_and_says_the_clean_score():
     axes = plots.plot_retained(metrics).axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == [
         "high, with a click (0.800)", "low (0.500)", "few (0.900; 185 photos)"]
-    assert len(axes.texts) == 3 * 9 and axes.texts[0].get_text() == "0.80"
+    assert len(axes.texts) == 3 * 9 and axes.texts[0].get_text() == ".80"
 
 
 def test_numbers_on_colours_can_be_read():

@@ -77,8 +77,9 @@ def plot_retained(metrics: pd.DataFrame) -> Figure:
     clean = select(metrics, metric="iou", class_="mean", perturbation=CLEAN).set_index("variant").sort_values(
         ["n_images", "value"], ascending=False)
     table = rows.pivot(index="variant", columns="perturbation", values="value").loc[clean.index, kinds]
-    figure, axes = plt.subplots(figsize=(9.6, 1.6 + 0.25 * len(table)))
-    sns.heatmap(table, annot=True, fmt=".2f", cmap="cividis", vmin=0.3, vmax=1.05, ax=axes,
+    figure, axes = plt.subplots(figsize=(10.2, 1.6 + 0.25 * len(table)))
+    written = table.map(lambda share: f"{share:.2f}".removeprefix("0"))  # narrow columns
+    sns.heatmap(table, annot=written, fmt="", cmap="cividis", vmin=0.3, vmax=1.05, ax=axes,
                 annot_kws={"fontsize": 9}, cbar_kws={"label": "share of the clean mIoU"}, linewidths=0.5)
     for text, ground in zip(axes.texts, axes.collections[0].get_facecolor(), strict=True):
         text.set_color(text_colour(ground))
