@@ -23,9 +23,12 @@ if TYPE_CHECKING:  # slow to import; see petseg_utils.cli
 @click.option("--border", type=click.Choice(BORDER_POLICIES), default="ignore", show_default=True)
 @click.option("--image-size", type=int, metavar="N", help="Only for the off-the-shelf model: photos are squeezed to "
               "N x N px, 128 if not given. A checkpoint knows its own.")
+@click.option("--flips", is_flag=True, help="Ask about each photo and its mirror image, and average.")
+@click.option("--scales", metavar="X,Y,...", help="Ask at these multiples of the photo's size, and average.")
+@click.option("--one-species", is_flag=True, help="Let a photo's pixels vote: all pets in it are cats, or all dogs.")
 @click.option("--allow-defects", is_flag=True, help="Leave defective photos out instead of stopping.")
-def evaluate(checkpoint: str, data_root: str, split: str, border: str, image_size: int | None,
-             allow_defects: bool) -> None:
+def evaluate(checkpoint: str, data_root: str, split: str, border: str, image_size: int | None, flips: bool,
+             scales: str | None, one_species: bool, allow_defects: bool) -> None:
     """Score a checkpoint on any data in a known layout; prints JSON.
 
     CHECKPOINT is a run's folder or its best.safetensors; prompt-mini, the small model that comes with the package; or
@@ -47,12 +50,31 @@ def evaluate(checkpoint: str, data_root: str, split: str, border: str, image_siz
             click.echo(f"petseg: run {path.parent.name} is not finished, this is its best epoch so far", err=True)
     else:
         raise UsageError(f"--image-size {image_size} is for the off-the-shelf model: leave it out for a checkpoint")
+    model = _asked(model, flips, scales, one_species)
     precision = choose_precision()
     opened = open_data(absolute(data_root), size, Workspace.find().cache, allow_defects=allow_defects)
     tell_left_out(opened)
     # The off-the-shelf model works at 520 px inside: 64 photos at once would take gigabytes.
     scored = evaluate_model(precision.model(model), opened, split, precision, batch_size=8 if offtheshelf else 64)
-    print_scores(scored, border, {"checkpoint": checkpoint, "split": split, "loss": round(scored.mean_loss, 6)})
+    asked = {"flips": flips, "scales": scales, "one_species": one_species}
+    print_scores(scored, border, {"checkpoint": checkpoint, "split": split, "loss": round(scored.mean_loss, 6)}
+                 | {option: value for option, value in asked.items() if value})
+
+
+def _asked(model: Any, flips: bool, scales: str | None, one_species: bool) -> Any:
+    """The model as the options have it asked, from the inside out."""
+    from petseg_utils.models.test_time import FlipAveraged, ScaleAveraged
+    from petseg_utils.models.vote import OneSpecies
+
+    if scales is not None:
+        try:
+            numbers = [float(scale) for scale in scales.split(",")]
+        except ValueError:
+            raise UsageError(f"--scales {scales!r}: give numbers with commas between, such as .75,1,1.25") from None
+        model = ScaleAveraged(model, numbers)
+    if flips:
+        model = FlipAveraged(model)
+    return OneSpecies(model) if one_species else model
 
 
 def tell_left_out(data: "PetData") -> None:
