@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from petseg_utils import __version__
+from petseg_utils.classes import BORDER_POLICIES
 from petseg_utils.comparison.report import report
 from petseg_utils.errors import DataError, PetsegError, UsageError
 from petseg_utils.evaluate_command import evaluate, print_scores, tell_left_out
@@ -167,6 +168,8 @@ def merge(workspaces: tuple[Path, ...]) -> None:
 @click.argument("model")
 @_data_options
 @click.option("--augmentation", default="five", show_default=True, help="none, five, zoomed or spoiled.")
+@click.option("--border", type=click.Choice(BORDER_POLICIES), default="ignore", show_default=True, help="What the "
+              "trimap's border is in training, and in the scores that are printed.")
 @click.option("--edge-clicks", type=float, default=0.0, metavar="SHARE", help="Of a prompt model: the share of its "
               "training clicks on pets that are drawn near edges.")
 @click.option("--start", default="", metavar="RUN", help="Of prompt or prompt-clip: the run whose weights it begins "
@@ -174,7 +177,7 @@ def merge(workspaces: tuple[Path, ...]) -> None:
 @_set_option
 @click.argument("more", nargs=-1, metavar="")
 def train(model: str, profile: str, dataset: str | None, data_root: str | None, allow_defects: bool, augmentation: str,
-          edge_clicks: float, start: str, sets: tuple[str, ...], more: tuple[str, ...]) -> None:
+          border: str, edge_clicks: float, start: str, sets: tuple[str, ...], more: tuple[str, ...]) -> None:
     """Train one run without a notebook, or go on where it stopped. Prints its folder and test scores.
 
     MODEL is unet or unet-resattn; ae-simple, ae-improved, ae-unet or mae (from scratch); clip, a decoder on a frozen
@@ -191,13 +194,13 @@ def train(model: str, profile: str, dataset: str | None, data_root: str | None, 
         raise UsageError(f"EPOCHS={values['EPOCHS']} says nothing of {model}: set {own}")
     chosen = Study(settings)
     start = chosen.workspace.run_name(start) if start else ""
-    spec = chosen.spec(model, augmentation=augmentation, edge_clicks=edge_clicks, start=start)
+    spec = chosen.spec(model, augmentation=augmentation, border=border, edge_clicks=edge_clicks, start=start)
     tell_left_out(chosen.data)
     run = chosen.train(spec)
     if not run.best.is_file():
         raise DataError(f"run {run.name} is finished, but its best.safetensors is gone: bring it back, or remove "
                         f"{str(run.folder)!r} to train it again")
-    print_scores(run.statistics("test"), "ignore", {"checkpoint": str(run.best), "split": "test"})
+    print_scores(run.statistics("test"), border, {"checkpoint": str(run.best), "split": "test"})
 
 
 main.add_command(evaluate)

@@ -111,6 +111,15 @@ def test_training_prints_the_test_scores_of_its_run(trained, root):
         assert score["ci_low"] <= score["value"] <= score["ci_high"]
 
 
+def test_training_takes_the_border_as_told_and_scores_it_so(trained, root):
+    printed = json.loads(petseg("train", "unet", *TINY, "--border", "pet").stdout)
+    assert printed["border"] == "pet" and printed["checkpoint"] != trained["checkpoint"]
+    assert read_spec(Path(printed["checkpoint"])).border == "pet"
+    (data_root,) = (root / "data").iterdir()
+    scored = json.loads(petseg("evaluate", printed["checkpoint"], "--data-root", data_root, "--border", "pet").stdout)
+    assert scored["scores"] == printed["scores"] != trained["scores"]
+
+
 def test_evaluating_the_checkpoint_gives_the_same_test_scores(trained, root):
     (data_root,) = (root / "data").iterdir()
     result = petseg("evaluate", trained["checkpoint"], "--data-root", data_root)

@@ -120,6 +120,7 @@ def test_bad_values_are_refused_with_a_sentence(name, value, sentence):
     {"model": "mae", "task": "reconstruction", "border": "pet"},
     {"model": "petclip", "task": "captions", "class_weights": (0.1, 1.0, 1.0)},
     {"model": "petclip", "task": "captions", "augmentation": "five"},
+    {"model": "prompt-unet", "task": "prompt", "border": "pet"},
 ])
 def test_what_a_task_would_not_look_at_is_refused(changes):
     with pytest.raises(UsageError, match=f"{changes['task']}.*: leave"):

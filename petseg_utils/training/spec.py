@@ -113,6 +113,9 @@ class RunSpec:
         if self.task not in SEGMENTING and (self.views or self.border != "ignore" or self.class_weights):
             raise UsageError(f"a run whose task is {self.task} caches no views and weighs no pixels: leave out views, "
                              "border and class_weights")
+        if self.task == "prompt" and self.border != "ignore":
+            raise UsageError(f"border is {self.border!r} in a run whose task is prompt, which learns regions without "
+                             "the border: leave it at ignore")
         if (self.task == "captions") != (self.model == CAPTION_MODEL):
             raise UsageError(f"model {self.model!r} and task {self.task!r} do not go together: captions teach "
                              f"{CAPTION_MODEL!r} only")
