@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
+from petseg_utils.errors import DataError
+
 STALE_SECONDS = 3600  # no writer pauses that long: a temporary folder untouched since belongs to a dead one
 _UMASK = os.umask(0)
 os.umask(_UMASK)  # there is no way but setting it to learn what it is
@@ -79,6 +81,21 @@ def write_arrays(path: Path, **arrays: Any) -> None:
     """Write a compressed .npz file in one step."""
     with replacing_file(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, **arrays)  # an option would be one more array to NumPy before 2.1
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file.
+
+    Raises:
+        DataError: the file is there but damaged.
+    """
+    try:
+        with np.load(path) as file:
+            return {name: file[name] for name in file.files}
+    except (FileNotFoundError, PermissionError):
+        raise
+    except Exception as error:  # a damaged header makes its parser raise anything, down to a tokenizer's error
+        raise DataError(f"{str(path)!r} is damaged ({error}): bring a whole copy, or make it again") from None
 
 
 def write_text(path: Path, text: str) -> None:

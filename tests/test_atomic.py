@@ -5,9 +5,18 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from petseg_utils.atomic import remove_leftovers, replacing_file, replacing_folder, write_text
+from petseg_utils.atomic import (
+    read_arrays,
+    remove_leftovers,
+    replacing_file,
+    replacing_folder,
+    write_arrays,
+    write_text,
+)
+from petseg_utils.errors import DataError
 
 
 def names(folder):
@@ -138,3 +147,22 @@ def test_a_file_may_be_read_by_whom_the_umask_lets(tmp_path):
     with replacing_file(tmp_path / "private") as temporary:
         os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600))
     assert (tmp_path / "private").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize("damage", [lambda whole: b"", lambda whole: whole[:100], lambda whole: whole[:-200],
+                                    lambda whole: whole[:200] + bytes(40) + whole[240:], lambda whole: b"no arrays"])
+def test_arrays_come_back_whole_or_their_file_is_named(tmp_path, damage):
+    path = tmp_path / "statistics-test.npz"
+    counts = np.random.default_rng(0).integers(0, 1000, (200, 3))
+    write_arrays(path, counts=counts, of="pets")
+    found = read_arrays(path)
+    np.testing.assert_array_equal(found["counts"], counts)
+    assert str(found["of"]) == "pets"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(DataError, match="statistics-test.npz' is damaged .*: bring a whole copy, or make it again"):
+        read_arrays(path)
+
+
+def test_a_missing_file_of_arrays_is_missing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_arrays(tmp_path / "none.npz")

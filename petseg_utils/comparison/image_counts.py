@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from petseg_utils.atomic import only_writer, write_arrays
+from petseg_utils.atomic import only_writer, read_arrays, write_arrays
 from petseg_utils.metrics import ImageStatistics, apply_border
 
 FILE = "counts.npz"
@@ -38,10 +38,10 @@ def read_counts(folder: Path) -> ImageCounts:
     path = folder / FILE
     if not path.is_file():
         return ImageCounts(np.zeros(0, dtype=str), np.zeros(0, dtype=np.uint8))
-    with np.load(path) as file:
-        models = {(notebook, variant): file[f"counts_{place}"].astype(np.int64)
-                  for place, (notebook, variant) in enumerate(file["rows"].tolist())}
-        return ImageCounts(file["names"], file["species"], models)
+    arrays = read_arrays(path)
+    models = {(notebook, variant): arrays[f"counts_{place}"].astype(np.int64)
+              for place, (notebook, variant) in enumerate(arrays["rows"].tolist())}
+    return ImageCounts(arrays["names"], arrays["species"], models)
 
 
 def packaged_counts() -> ImageCounts:

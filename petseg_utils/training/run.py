@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from petseg_utils.atomic import write_arrays, write_text
+from petseg_utils.atomic import read_arrays, write_arrays, write_text
 from petseg_utils.corruptions import VERSION
 from petseg_utils.metrics import ImageStatistics, PerturbedCounts
 from petseg_utils.prompts.protocol import PromptScores
@@ -98,8 +98,7 @@ class Run:
         path = self._perturbed(kind)
         if not path.is_file():
             return None
-        with np.load(path) as file:
-            found = PerturbedCounts(**{name: file[name] for name in file.files})
+        found = PerturbedCounts(**read_arrays(path))
         return found.select(names) if set(names) <= set(found.names) else None
 
     def write_perturbed(self, kind: str, counts: PerturbedCounts) -> None:
@@ -112,8 +111,7 @@ class Run:
     def answers(self, split: str) -> dict[str, np.ndarray]:
         """Which photos the best model of the task ``captions`` named rightly, bool (N,) for each question; see
         :func:`petseg_utils.petclip.scoring.correct_answers`."""
-        with np.load(self.folder / f"answers-{split}.npz") as file:
-            return {question: file[question] for question in file.files}
+        return read_arrays(self.folder / f"answers-{split}.npz")
 
     def write_answers(self, split: str, correct: dict[str, Any]) -> None:
         write_arrays(self.folder / f"answers-{split}.npz", **correct)
@@ -130,13 +128,11 @@ class Run:
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path) as file:
-        return {name: file[name] for name in file.files if name not in (_DATA, _RULES)}
+    return {name: array for name, array in read_arrays(path).items() if name not in (_DATA, _RULES)}
 
 
 def _is_of(path: Path, data: str, rules: int | None = None) -> bool:
     if not path.is_file():
         return False
-    with np.load(path) as file:
-        return (not data or (_DATA in file and str(file[_DATA]) == data)) and (
-            rules is None or (_RULES in file and int(file[_RULES]) == rules))
+    arrays = read_arrays(path)
+    return (not data or str(arrays.get(_DATA)) == data) and (rules is None or int(arrays.get(_RULES, -1)) == rules)
