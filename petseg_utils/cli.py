@@ -10,7 +10,7 @@ from petseg_utils import __version__
 from petseg_utils.classes import BORDER_POLICIES
 from petseg_utils.comparison.report import report
 from petseg_utils.errors import DataError, PetsegError, UsageError
-from petseg_utils.evaluate_command import evaluate, print_scores, tell_left_out
+from petseg_utils.evaluate_command import evaluate, print_scores, prompts_as_json, tell_left_out
 from petseg_utils.overrides import absolute, parse_sets
 from petseg_utils.petclip.command import petclip
 from petseg_utils.predict_command import predict
@@ -80,6 +80,8 @@ def data(profile: str, dataset: str | None, data_root: str | None, allow_defects
     settings = _settings(profile, dataset, None if download else data_root, allow_defects)
     if (shrink is None) != (output is None):
         raise UsageError("--shrink and -o belong together: write --shrink 128 -o DIR")
+    if shrink is not None and allow_defects:
+        raise UsageError("--shrink copies a data set whole: --allow-defects means nothing to it: leave it out")
     from petseg_utils.data.audit import audit, describe
     from petseg_utils.data.download import ensure_oxford
     from petseg_utils.data.shrinking import write_small_copy
@@ -200,7 +202,10 @@ def train(model: str, profile: str, dataset: str | None, data_root: str | None, 
     if not run.best.is_file():
         raise DataError(f"run {run.name} is finished, but its best.safetensors is gone: bring it back, or remove "
                         f"{str(run.folder)!r} to train it again")
-    print_scores(run.statistics("test"), border, {"checkpoint": str(run.best), "split": "test"})
+    about: dict[str, Any] = {"checkpoint": str(run.best), "split": "test"}
+    if run.has_prompt_scores("test"):
+        about["prompts"] = prompts_as_json(run.prompt_scores("test"))
+    print_scores(run.statistics("test"), border, about)
 
 
 main.add_command(evaluate)

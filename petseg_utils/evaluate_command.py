@@ -14,6 +14,7 @@ from petseg_utils.workspace import Workspace
 if TYPE_CHECKING:  # slow to import; see petseg_utils.cli
     from petseg_utils.data.cache import PetData
     from petseg_utils.metrics import ImageStatistics
+    from petseg_utils.prompts.protocol import PromptScores
 
 
 @click.command()
@@ -92,7 +93,20 @@ def print_scores(statistics: "ImageStatistics", border: str, about: dict[str, An
     for row in score_rows(statistics):
         if row["border"] == border:
             by_class = scores.setdefault(row["reduction"], {}).setdefault(row["metric"], {})
-            by_class[row["class"] or "all pixels"] = {
-                key: None if math.isnan(row[key]) else round(row[key], 4) for key in ("value", "ci_low", "ci_high")
-            }
+            by_class[row["class"] or "all pixels"] = _as_json(row)
     click.echo(json.dumps(about | {"border": border, "n_images": len(statistics), "scores": scores}, indent=1))
+
+
+def prompts_as_json(scores: "PromptScores") -> dict[str, dict[str, dict[str, float | None]]]:
+    """Prompt scores, ``[prompt][metric]``, with their intervals."""
+    from petseg_utils.prompts.table import prompt_rows
+
+    found: dict[str, dict[str, dict[str, float | None]]] = {}
+    for row in prompt_rows(scores):
+        of = f"{row['metric']} of the {row['class']}" if row["metric"] == "iou" else row["metric"]
+        found.setdefault(row["prompt"], {})[of] = _as_json(row)
+    return found
+
+
+def _as_json(row: dict[str, Any]) -> dict[str, float | None]:
+    return {key: None if math.isnan(row[key]) else round(row[key], 4) for key in ("value", "ci_low", "ci_high")}

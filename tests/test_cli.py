@@ -120,6 +120,15 @@ def test_training_takes_the_border_as_told_and_scores_it_so(trained, root):
     assert scored["scores"] == printed["scores"] != trained["scores"]
 
 
+def test_training_a_prompt_model_prints_what_its_prompts_get():
+    printed = json.loads(petseg("train", "prompt-unet", *TINY).stdout)
+    scores = Run(read_spec(Path(printed["checkpoint"])), Path(printed["checkpoint"]).parent).prompt_scores("test")
+    dialogue = scores.dialogue[~np.isnan(scores.dialogue[:, 0])]
+    assert printed["prompts"]["simulated clicks"]["miou@1"]["value"] == pytest.approx(dialogue[:, 0].mean(), abs=6e-5)
+    assert printed["prompts"]["none"]["iou of the pet"]["value"] == pytest.approx(np.nanmean(scores.none), abs=6e-5)
+    assert "prompts" not in json.loads(petseg("train", "unet", *TINY).stdout)
+
+
 def test_evaluating_the_checkpoint_gives_the_same_test_scores(trained, root):
     (data_root,) = (root / "data").iterdir()
     result = petseg("evaluate", trained["checkpoint"], "--data-root", data_root)
@@ -161,6 +170,7 @@ def test_training_again_returns_the_finished_run(trained, root):
     (["train", "prompt", "--profile", "smoke", "--start", "lost/prompt-1"], "no finished run 'lost/prompt-1' in"),
     (["train", "unet", "--profile", "oxford-128"], "make it with petseg data --shrink 128 -o DIR"),
     (["data", "--profile", "smoke", "--shrink", "64"], "--shrink and -o belong together"),
+    (["data", "--shrink", "64", "-o", "small", "--allow-defects"], "--allow-defects means nothing to it: leave it out"),
     (["train", "mae", "--profile", "smoke", "--set", "PATCH=0"], "setting patch is 0: give 1 or more"),
     (["train", "unet", "--profile", "smoke", "--data-root", ""], "a folder was named '': give its path"),
     (["study", "--profile", "smoke", "--set", "DATA_ROOT="], "a folder was named '': give its path"),
