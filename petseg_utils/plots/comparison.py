@@ -56,7 +56,7 @@ def plot_protocols(protocols: pd.DataFrame, titles: Sequence[str] = ()) -> Figur
     studies = list(dict.fromkeys(protocols["study"]))
     names = list(dict.fromkeys(protocols["protocol"]))
     models = {variant: place for place, variant in enumerate(dict.fromkeys(protocols["variant"]))}  # one look a model
-    figure, panels = plt.subplots(1, len(studies), figsize=(4.2 + 3.6 * len(studies), 1.9 + 0.36 * len(names)),
+    figure, panels = plt.subplots(1, len(studies), figsize=(4.2 + 3.6 * len(studies), 1.9 + 0.55 * len(names)),
                                   sharey=True, squeeze=False)
     for place, (axes, study) in enumerate(zip(panels[0], studies, strict=True)):
         of_study = protocols[protocols["study"] == study]
@@ -64,12 +64,16 @@ def plot_protocols(protocols: pd.DataFrame, titles: Sequence[str] = ()) -> Figur
             model = models[variant]
             values = of.set_index("protocol")["value"].reindex(names)
             colour = (model + model // 10) % 10  # the eleventh has the first one's marker in another colour
-            axes.plot(values, range(len(names)), _MARKERS[model % 10], markersize=7, label=variant, alpha=0.85,
+            heights = np.arange(len(names)) + (model - (len(models) - 1) / 2) * 0.7 / len(models)
+            axes.plot(values, heights, _MARKERS[model % 10], markersize=5, label=variant,
                       color=sns.color_palette("colorblind")[colour])
         axes.axvline(0.5, color="0.5", linewidth=1, linestyle=":")
         axes.set(xlim=(0, 1.02), xlabel='"mIoU" of the same predictions; dotted: one half',
                  title=titles[place] if titles else study)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), frameon=False, fontsize=9)
+        axes.grid(axis="y", visible=False)
+        for between in range(1, len(names)):
+            axes.axhline(between - 0.5, color="0.85", linewidth=0.8, zorder=0)
     panels[0][0].set_yticks(range(len(names)), names)
     panels[0][0].set_ylim(len(names) - 0.5, -0.5)
     return figure
