@@ -1,5 +1,6 @@
 """Figures of scores on spoiled photos."""
 
+import textwrap
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -77,7 +78,7 @@ def plot_retained(metrics: pd.DataFrame) -> Figure:
     clean = select(metrics, metric="iou", class_="mean", perturbation=CLEAN).set_index("variant").sort_values(
         ["n_images", "value"], ascending=False)
     table = rows.pivot(index="variant", columns="perturbation", values="value").loc[clean.index, kinds]
-    figure, axes = plt.subplots(figsize=(10.2, 1.6 + 0.25 * len(table)))
+    figure, axes = plt.subplots(figsize=(10.2, 1.6 + 0.3 * len(table)))
     written = table.map(lambda share: f"{share:.2f}".removeprefix("0"))  # narrow columns
     sns.heatmap(table, annot=written, fmt="", cmap="cividis", vmin=0.3, vmax=1.05, ax=axes,
                 annot_kws={"fontsize": 9}, cbar_kws={"label": "share of the clean mIoU"}, linewidths=0.5)
@@ -88,7 +89,7 @@ def plot_retained(metrics: pd.DataFrame) -> Figure:
     few = {variant: f"; {n:.0f} photos" for variant, n in clean["n_images"].items() if n < most}
     names = [f"{variant}{clicked.get(variant, '')} ({value:.3f}{few.get(variant, '')})"
              for variant, value in clean["value"].items()]
-    axes.set_yticklabels(names, rotation=0)
+    axes.set_yticklabels([textwrap.fill(name, 52) for name in names], rotation=0, fontsize=9)  # two lines fit a row
     axes.set(xlabel="", ylabel="")
     axes.set_xticks(axes.get_xticks(), kinds, rotation=40, ha="right", rotation_mode="anchor")
     return figure
