@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from petseg_utils.metrics import PairedDifference
-from petseg_utils.plots.style import text_colour
+from petseg_utils.plots.style import in_lines, text_colour
 
 _MARKERS = "os^DvP*X<>"
 
@@ -37,9 +37,9 @@ def plot_differences(pairs: Sequence[PairedDifference], level: float = 0.05) -> 
             text = f"{value:+.3f}" if sure else f"({value:+.3f})"
             axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=8,
                       color=text_colour(mesh.to_rgba(value)) if sure else "0.45")
-    axes.set_xticks(np.arange(1, len(names)) + 0.5, names[1:], rotation=35, ha="right", rotation_mode="anchor",
-                    fontsize=9)
-    axes.set_yticks(np.arange(len(names) - 1) + 0.5, names[:-1], fontsize=9)
+    axes.set_xticks(np.arange(1, len(names)) + 0.5, in_lines(names[1:]), rotation=45, ha="right",
+                    rotation_mode="anchor", fontsize=9)
+    axes.set_yticks(np.arange(len(names) - 1) + 0.5, in_lines(names[:-1]), fontsize=9)
     axes.set(xlim=(1, len(names)), ylim=(len(names) - 1, 0))
     axes.grid(visible=False)
     axes.set_title("difference of mIoU: row minus column")

@@ -1,6 +1,5 @@
 """Figures of scores on spoiled photos."""
 
-import textwrap
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -11,7 +10,7 @@ from matplotlib.figure import Figure
 
 from petseg_utils.corruptions import CORRUPTIONS
 from petseg_utils.metrics.robustness import ALL_KINDS, CLEAN
-from petseg_utils.plots.style import text_colour
+from petseg_utils.plots.style import in_lines, text_colour
 from petseg_utils.plots.tables import select
 
 _MARKERS = "osD^vP*X"
@@ -89,7 +88,7 @@ def plot_retained(metrics: pd.DataFrame) -> Figure:
     few = {variant: f"; {n:.0f} photos" for variant, n in clean["n_images"].items() if n < most}
     names = [f"{variant}{clicked.get(variant, '')} ({value:.3f}{few.get(variant, '')})"
              for variant, value in clean["value"].items()]
-    axes.set_yticklabels([textwrap.fill(name, 52) for name in names], rotation=0, fontsize=9)  # two lines fit a row
+    axes.set_yticklabels(in_lines(names), rotation=0, fontsize=9)
     axes.set(xlabel="", ylabel="")
     axes.set_xticks(axes.get_xticks(), kinds, rotation=40, ha="right", rotation_mode="anchor")
     return figure

@@ -1,5 +1,6 @@
 """Figures of a few runs in detail: calibration, error along the outline, scores of groups of photos."""
 
+import math
 import textwrap
 from collections.abc import Sequence
 from itertools import cycle, product
@@ -84,8 +85,10 @@ def plot_groups(groups: pd.DataFrame, grouping: str, variants: Sequence[str], me
     name = {"iou": "IoU", "boundary_iou": "boundary IoU"}[metric]
     axes.set_xlabel(f"{name} on test, mean of the group's classes, border ignored")
     axes.grid(axis="y", visible=False)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=min(len(variants), 2),
-                  frameon=False, fontsize=9)
+    columns = 2 if max(map(len, variants)) <= 44 else 1  # as many as the figure is wide
+    figure.set_figheight(figure.get_figheight() + 0.2 * math.ceil(len(variants) / columns))
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=columns, frameon=False,
+                  fontsize=9)
     return figure
 
 

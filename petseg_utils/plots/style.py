@@ -2,6 +2,7 @@
 
 import base64
 import io
+import textwrap
 from collections.abc import Iterable
 from itertools import cycle
 from pathlib import Path
@@ -54,6 +55,12 @@ def text_colour(ground: ArrayLike) -> str:
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in np.asarray(ground)[:3]]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     return "black" if (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) else "white"
+
+
+def in_lines(names: Iterable[str]) -> list[str]:
+    """Names for an axis, the long ones in two lines, which fit a row of a third of an inch at 9 points: else one long
+    name takes the width of a figure from its numbers."""
+    return [textwrap.fill(name, 52) for name in names]
 
 
 def class_legend(figure: Figure, *, border: bool = True) -> None:

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from petseg_utils.classes import BACKGROUND, CAT, DOG
-from petseg_utils.plots.style import display_colour, line_colours
+from petseg_utils.plots.style import display_colour, in_lines, line_colours
 
 BORDER_LABELS = {"ignore": "border ignored", "background": "border is background", "pet": "border is pet"}
 SPLIT_LINES = [Line2D([], [], color="0.3", label="training"),
@@ -41,7 +41,7 @@ def _bars(rows: pd.DataFrame, hue: str, colours: dict[str, tuple[float, float, f
                   error_kw={"elinewidth": 1.2, "capsize": 2})
         for at, value, high in zip(y, of["value"], of["ci_high"], strict=True):
             axes.text(max(value, high) + 0.008, at, f"{value:.3f}", va="center", fontsize=9)
-    axes.set_yticks(range(len(variants)), variants)
+    axes.set_yticks(range(len(variants)), in_lines(variants), fontsize=9)
     axes.invert_yaxis()
     axes.set(xlim=(0, 1.02), xlabel=title)
     axes.grid(axis="y", visible=False)
@@ -68,7 +68,7 @@ def plot_border_policies(metrics: pd.DataFrame, split: str = "test") -> Figure:
             for y, (value, end) in enumerate(zip(of["value"], ends, strict=True)):
                 axes.annotate(f"{value:.3f}", (end, y), xytext=(9, 0), textcoords="offset points", va="center",
                               fontsize=9)
-    axes.set_yticks(range(len(variants)), variants)
+    axes.set_yticks(range(len(variants)), in_lines(variants), fontsize=9)
     axes.invert_yaxis()
     axes.set(xlim=(0, 1.05), xlabel=f"mIoU on {split}, dataset level, 95 % intervals")
     axes.grid(axis="y", visible=False)
