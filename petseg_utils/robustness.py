@@ -24,6 +24,7 @@ from petseg_utils.metrics import PerturbedCounts, confusion_counts
 from petseg_utils.metrics.robustness import CLEAN
 from petseg_utils.models.frozen import OnEncoder
 from petseg_utils.models.prompt import PromptModel
+from petseg_utils.parallel import answers
 from petseg_utils.precision import Precision
 from petseg_utils.prompts.heatmap import prompt_maps
 from petseg_utils.prompts.protocol import draw_single_clicks
@@ -72,7 +73,6 @@ def perturb_runs(runs: Mapping[str, Run], data: PetData, rows: np.ndarray, preci
             runs[variant].write_perturbed(kind, PerturbedCounts(names, data.species[rows], counts))
 
 
-@torch.inference_mode()
 def perturbed_counts(models: Mapping[str, tuple[nn.Module, int]], data: PetData, rows: np.ndarray, kind: str,
                      levels: Sequence[int], precision: Precision,
                      progress: Progress = lambda items, _: items) -> dict[str, np.ndarray]:
@@ -92,15 +92,15 @@ def perturbed_counts(models: Mapping[str, tuple[nn.Module, int]], data: PetData,
     spoil = next(iter(CORRUPTIONS)) if kind == CLEAN else kind  # level 0 is the same photo for all kinds
     contenders = {name: _Contender(model, size, precision) for name, (model, size) in models.items()}
     encoders = _shared_encoders([contender.model for contender in contenders.values()])
-    names = data.names
-    found = {name: np.empty((len(levels), len(rows), NUM_CLASSES + 1, NUM_CLASSES), np.int32) for name in contenders}
-    for start in progress(range(0, len(rows), BATCH), f"{kind}, {len(contenders)} models"):
-        batch = rows[start : start + BATCH]
+
+    @torch.inference_mode()
+    def ask(batch: np.ndarray) -> dict[str, np.ndarray]:
         photos = [np.asarray(data.original_image(row)) for row in batch]
         truths = [np.asarray(data.original_mask(row)) for row in batch]
         clicks = _clicks_on_pets(data, batch, truths)
-        for place, level in enumerate(levels):
-            spoiled = [corrupt(photo, spoil, level, names[row]) for photo, row in zip(photos, batch, strict=True)]
+        found: dict[str, list[list[np.ndarray]]] = {name: [] for name in contenders}
+        for level in levels:
+            spoiled = [corrupt(photo, spoil, level, data.names[row]) for photo, row in zip(photos, batch, strict=True)]
             squares: dict[int, Tensor] = {}
             maps: dict[Any, list[Tensor]] = {}
             for name, contender in contenders.items():
@@ -112,9 +112,13 @@ def perturbed_counts(models: Mapping[str, tuple[nn.Module, int]], data: PetData,
                 if key[1] is not None and key not in maps:
                     maps[key] = encode(encoders[key[1]], squares[size])
                 decisions = contender.decide(squares[size], maps.get(key), encoders.get(key[1]), truths, clicks)
-                found[name][place, start : start + len(batch)] = [
-                    confusion_counts(truth, decision) for truth, decision in zip(truths, decisions, strict=True)]
-    return found
+                found[name].append([confusion_counts(truth, decision)
+                                    for truth, decision in zip(truths, decisions, strict=True)])
+        return {name: np.array(counts, np.int32) for name, counts in found.items()}
+
+    batches = np.split(rows, range(BATCH, len(rows), BATCH))
+    found = list(progress(answers(ask, batches, precision.device), f"{kind}, {len(contenders)} models"))
+    return {name: np.concatenate([of_batch[name] for of_batch in found], axis=1) for name in contenders}
 
 
 @torch.inference_mode()

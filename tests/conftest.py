@@ -30,6 +30,14 @@ def workspace_root(tmp_path_factory, monkeypatch):
     return root
 
 
+@pytest.fixture
+def two_threads():
+    """What is asked side by side is asked in two processes."""
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def synthetic_root(tmp_path_factory):
     """Folder of 80 synthetic pets of 64 x 64 pixels, 60 of them trainval."""

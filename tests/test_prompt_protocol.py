@@ -15,10 +15,12 @@ from petseg_utils.encoders.features import FeatureStore
 from petseg_utils.encoders.specs import build_encoder
 from petseg_utils.errors import DataError, TrainingError, UsageError
 from petseg_utils.metrics import apply_border, reduce_scores
+from petseg_utils.models import build_model
 from petseg_utils.prompts.prompter import PromptlessPrompter, build_prompter
 from petseg_utils.prompts.protocol import evaluate_prompts
 from petseg_utils.prompts.simulator import Click, rim
 from petseg_utils.prompts.table import prompt_rows
+from petseg_utils.prompts.text import build_texts
 from petseg_utils.results import metric_rows
 from petseg_utils.training import train
 from petseg_utils.training.checkpoint import load_model
@@ -88,6 +90,17 @@ def test_every_model_gets_the_same_clicks(painted):
         evaluate_prompts(build_prompter(Notebook(1), painted.image_size, FLOAT32, Names()), painted, "test")
         found.append(torch.cat(heard))
     assert torch.equal(*found)
+
+
+def test_processes_beside_each_other_find_what_one_finds(encoder_file, few, request):
+    model = FLOAT32.model(build_model("prompt", width=4, encoder=encoder_file, image_size=64)).eval()
+    prompter = build_prompter(model, 64, FLOAT32, build_texts())
+    alone, clicked = evaluate_prompts(prompter, few, "test")
+    request.getfixturevalue("two_threads")
+    beside, clicked_beside = evaluate_prompts(prompter, few, "test")
+    for name, values in vars(alone).items():
+        assert np.array_equal(getattr(beside, name), values), name
+    assert np.array_equal(clicked_beside.counts, clicked.counts)
 
 
 def test_photos_without_a_pet_are_left_out_of_the_means(painted):

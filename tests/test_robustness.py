@@ -69,6 +69,16 @@ def test_rows_in_any_order_and_batches_of_any_size_give_the_same(models, few, mo
         assert np.array_equal(parts[name][::-1, ::-1], whole[name]), name
 
 
+def test_processes_beside_each_other_say_what_one_says(models, few, monkeypatch, request):
+    monkeypatch.setattr(robustness, "BATCH", 2)
+    rows = few.indices("test")
+    alone = perturbed_counts(models, few, rows, "occlusion", [0, 9], FLOAT32)
+    request.getfixturevalue("two_threads")
+    beside = perturbed_counts(models, few, rows, "occlusion", [0, 9], FLOAT32)
+    for name in models:
+        assert np.array_equal(beside[name], alone[name]), name
+
+
 def test_decoders_share_one_encoding(models, few, monkeypatch):
     calls = []
     forward = Encoder.forward

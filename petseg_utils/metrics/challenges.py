@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from petseg_utils.classes import BACKGROUND, BORDER
+from petseg_utils.distance import squared_distance
 from petseg_utils.metrics.bootstrap import bootstrap_statistic
 
 RADIUS = 0.02  # of the photo's diagonal: what is narrower than twice this is thin
@@ -55,7 +56,7 @@ def challenge_counts(truth: np.ndarray, prediction: np.ndarray, toy: np.ndarray 
                          "give one image's two (H, W) arrays of the same size")
     called_pet, background, band = prediction != BACKGROUND, truth == BACKGROUND, truth == BORDER
     pet, thin = ~background & ~band, thin_parts(truth)
-    inner = band & (_distance_to(pet) < _distance_to(background))
+    inner = band & (squared_distance(~pet) < squared_distance(~background))
     parts = [[_number(region), _number(region & called_pet), _number(region & (prediction == truth))]
              for region in (thin, pet & ~thin)]
     halves = [[_number(region), _number(region & called_pet)] for region in (inner, band & ~inner)]
@@ -103,13 +104,6 @@ def _mostly(of_them: np.ndarray) -> np.ndarray:
 def _share(sums: np.ndarray) -> np.ndarray:
     whole = sums[..., :1]
     return np.divide(sums[..., 1:], whole, out=np.full(whole.shape, np.nan), where=whole > 0)
-
-
-def _distance_to(region: np.ndarray) -> np.ndarray:
-    """Each pixel's distance to the nearest pixel of a region, float32 (H, W); infinite for an empty one."""
-    if not region.any():
-        return np.full(region.shape, np.inf, np.float32)
-    return cv2.distanceTransform((~region).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 
 def _number(region: np.ndarray) -> int:

@@ -14,6 +14,7 @@ from petseg_utils.data.cache import PetData, Progress
 from petseg_utils.data.datasets import Maps
 from petseg_utils.evaluation import stack_statistics
 from petseg_utils.metrics import ImageStatistics, image_statistics
+from petseg_utils.parallel import answers
 from petseg_utils.prompts.prompter import Prompter
 from petseg_utils.prompts.selection import Selection
 from petseg_utils.prompts.simulator import MAX_CLICKS, Click, deepest, rim, simulate
@@ -68,16 +69,16 @@ def evaluate_prompts(prompter: Prompter, data: PetData, part: str, *, maps: Maps
         The regions' scores; and what the three classes' scores come from, after one random click on the pet (without a
         prompt, where a mask has no pet).
     """
-    rows = data.indices(part)
-    regions, classes = [], []
-    for row in progress(rows, f"prompts, {part}"):
-        truth = np.asarray(data.original_mask(row))
+    def ask(row: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        truth, species = np.asarray(data.original_mask(row)), int(data.species[row])
         prompter.set_squeezed(np.asarray(data.images[row]), (truth.shape[0], truth.shape[1]),
                               maps.read(np.array([row])) if maps else None)
-        species = int(data.species[row])
         scores, clicked = _one_photo(prompter, truth, species, draw_single_clicks(truth, species, int(row)))
-        regions.append(scores)
-        classes.append(image_statistics(truth, np.log(clicked.classes + 1e-9), species))
+        return scores, image_statistics(truth, np.log(clicked.classes + 1e-9), species)
+
+    rows = data.indices(part)
+    found = progress(answers(ask, rows, prompter.precision.device), f"prompts, {part}")
+    regions, classes = zip(*found, strict=True)
     scores = {name: np.stack([one[name] for one in regions]) for name in regions[0]}
     return PromptScores(data.names[rows], **scores), stack_statistics(data, part, classes)
 
@@ -101,8 +102,7 @@ def draw_single_clicks(truth: np.ndarray, species: int, row: int) -> SingleClick
     """
     rng = np.random.default_rng((_SEED, row))
     background, pet = truth == BACKGROUND, truth == species
-    near = rim(pet)
-    return SingleClicks(_draw(background, rng), _draw(pet, rng), _draw(near if near.any() else pet, rng))
+    return SingleClicks(_draw(background, rng), _draw(pet, rng), _draw(rim(pet), rng))
 
 
 def _one_photo(prompter: Prompter, truth: np.ndarray, species: int,

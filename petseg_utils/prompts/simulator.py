@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from petseg_utils.distance import squared_distance
+
 MAX_CLICKS = 20
 RIM = 0.1  # of the depth of a region's deepest pixel: what is called near its edge
 
@@ -61,16 +63,16 @@ def next_click(target: np.ndarray, mask: np.ndarray, counted: np.ndarray | None 
 
 def deepest(region: np.ndarray) -> tuple[int, int]:
     """(row, column) of the pixel of a region, bool (H, W), that is farthest from its edge; the photo's edge is one."""
-    padded = np.pad(region.astype(np.uint8), 1)
-    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-    row, column = np.unravel_index(int(distance.argmax()), distance.shape)
+    depth = squared_distance(np.pad(region, 1))[1:-1, 1:-1]
+    row, column = np.unravel_index(int(depth.argmax()), depth.shape)
     return int(row), int(column)
 
 
 def rim(region: np.ndarray) -> np.ndarray:
-    """The pixels of a region, bool (H, W), that are near its edge, bool (H, W); the photo's edge is none."""
-    distance = cv2.distanceTransform(region.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return region & (distance <= max(1.5, RIM * distance.max()))
+    """The pixels of a region, bool (H, W), that are near its edge, bool (H, W); the photo's edge is none, and a region
+    that fills the photo is all of it."""
+    depth = squared_distance(region)
+    return region & (depth <= max(1.5**2, RIM**2 * depth.max()))
 
 
 def simulate(target: np.ndarray, predict: Callable[[list[Click]], np.ndarray], counted: np.ndarray | None = None,

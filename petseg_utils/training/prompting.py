@@ -113,8 +113,7 @@ def draw_clicks(targets: Tensor, edge_clicks: float = 0.0) -> tuple[Tensor, list
         for code in range(NUM_CLASSES):
             region = mask == code
             if code != BACKGROUND and edge_clicks and float(torch.rand(())) < edge_clicks:
-                near = torch.from_numpy(rim(region.numpy()))
-                region = near if near.any() else region
+                region = torch.from_numpy(rim(region.numpy()))
             pixels = torch.nonzero(region)
             if len(pixels):
                 row, column = pixels[int(torch.randint(len(pixels), ()))].tolist()
