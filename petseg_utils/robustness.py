@@ -4,6 +4,7 @@ Nothing is trained again and nothing is kept of the photos: counts leave, from w
 prompts get one click on the pet, the random one of :mod:`petseg_utils.prompts.protocol`.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -116,7 +117,7 @@ def perturbed_counts(models: Mapping[str, tuple[nn.Module, int]], data: PetData,
                                     for truth, decision in zip(truths, decisions, strict=True)])
         return {name: np.array(counts, np.int32) for name, counts in found.items()}
 
-    batches = np.split(rows, range(BATCH, len(rows), BATCH))
+    batches = np.array_split(rows, math.ceil(len(rows) / BATCH))
     found = list(progress(answers(ask, batches, precision.device), f"{kind}, {len(contenders)} models"))
     return {name: np.concatenate([of_batch[name] for of_batch in found], axis=1) for name in contenders}
 
