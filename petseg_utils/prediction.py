@@ -142,8 +142,8 @@ def predict_files(segment: Callable[[np.ndarray], Prediction], photos: Sequence[
         folder: where the pictures and ``predictions.csv`` go.
 
     Returns:
-        The table, one row a photo, which is also written as ``predictions.csv`` (an earlier one stays where nothing is
-        predicted); and for every photo that could not be read, where a click lies outside, or whose pictures could not
+        The table, one row a photo, which also goes into ``predictions.csv`` (where rows of other photos stay); and for
+        every photo that could not be read, where a click lies outside, or whose pictures could not
         be written, why. The others are not stopped by it.
 
     Raises:
@@ -158,8 +158,21 @@ def predict_files(segment: Callable[[np.ndarray], Prediction], photos: Sequence[
     finally:  # also when somebody stops it half-way
         table = pd.DataFrame(rows)
         if rows:
-            write_text(folder / _TABLE, table.to_csv(index=False, lineterminator="\n"))
+            whole = pd.concat([_rows_of_others(folder / _TABLE, table), table])
+            write_text(folder / _TABLE, whole.to_csv(index=False, lineterminator="\n"))
     return table, refused
+
+
+def _rows_of_others(path: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of an earlier table whose pictures still lie in the folder: no photo of ``table`` has their names."""
+    try:
+        earlier = pd.read_csv(path)
+    except (OSError, ValueError):  # there is none, or it is no table
+        return table[:0]
+    if list(earlier.columns) != list(table.columns):
+        return table[:0]
+    stems, now = ([Path(photo).stem.casefold() for photo in rows["photo"].astype(str)] for rows in (earlier, table))
+    return earlier[[stem not in now for stem in stems]]
 
 
 def _predict_each(segment: Callable[[np.ndarray], Prediction], photos: Sequence[Path], folder: Path,

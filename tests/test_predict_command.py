@@ -136,6 +136,22 @@ def test_what_was_written_before_a_stop_is_in_the_table_and_a_call_for_nothing_l
     assert not len(table) and len(refused) == 1 and len(pd.read_csv(out / "predictions.csv")) == 1, "nothing is lost"
 
 
+def test_a_second_call_adds_to_the_table_and_replaces_what_it_predicts_again(tmp_path, image):
+    one, two = (write_picture(tmp_path / f"{name}.png", image) for name in ("one", "two"))
+    out = tmp_path / "out"
+    probabilities = np.full((3, *image.shape[:2]), 1 / 3, np.float32)
+    empty, cat = (Prediction(np.full(image.shape[:2], code, np.uint8), probabilities) for code in (0, 1))
+    for photos, found in (([one, two], empty), ([one], cat)):
+        table, _ = predict_files(lambda _, found=found: found, photos, out)
+        assert len(table) == len(photos)
+    written = pd.read_csv(out / "predictions.csv")
+    assert written["photo"].tolist() == [str(two), str(one)] and written["label"].tolist() == ["background", "cat"]
+    for earlier in ("", "a,b\n1,2\n"):  # no table of ours
+        (out / "predictions.csv").write_text(earlier)
+        predict_files(lambda _: cat, [one], out)
+        assert pd.read_csv(out / "predictions.csv")["photo"].tolist() == [str(one)]
+
+
 def test_pictures_that_cannot_be_written_are_told_and_the_rest_goes_on(tmp_path, image):
     photos = [write_picture(tmp_path / f"{name}.png", image) for name in ("n" * 240, "two")]
     half = Prediction(np.zeros(image.shape[:2], np.uint8), np.full((3, *image.shape[:2]), 1 / 3, np.float32))
