@@ -25,7 +25,8 @@ if TYPE_CHECKING:  # slow to import; see petseg_utils.cli
 @click.option("--image-size", type=int, metavar="N", help="Only for the off-the-shelf model: photos are squeezed to "
               "N x N px, 128 if not given. A checkpoint knows its own.")
 @click.option("--flips", is_flag=True, help="Ask about each photo and its mirror image, and average.")
-@click.option("--scales", metavar="X,Y,...", help="Ask at these multiples of the photo's size, and average.")
+@click.option("--scales", metavar="X,Y,...", help="Ask at these multiples of the photo's size (of the encoder's, "
+              "where there is one), and average.")
 @click.option("--one-species", is_flag=True, help="Let a photo's pixels vote: all pets in it are cats, or all dogs.")
 @click.option("--allow-defects", is_flag=True, help="Leave defective photos out instead of stopping.")
 def evaluate(checkpoint: str, data_root: str, split: str, border: str, image_size: int | None, flips: bool,

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from petseg_utils.data.workers import one_thread
+from petseg_utils.data.workers import MOST, one_thread
 
 
 class _Answers(Dataset):
@@ -23,7 +23,8 @@ class _Answers(Dataset):
 
 
 def answers(ask: Callable[[Any], Any], questions: Sequence[Any] | np.ndarray, device: torch.device) -> DataLoader:
-    """``map(ask, questions)`` with a length: on a CPU in as many processes as torch has threads, and each has one.
+    """``map(ask, questions)`` with a length: on a CPU in as many processes as torch has threads, at most eight, and
+    each has one.
 
     The processes are forked, so ``ask`` may be anything, and what it changes is lost with them. Where they cannot be
     (elsewhere than on Linux, or on a GPU) the questions are asked one by one.
@@ -33,7 +34,7 @@ def answers(ask: Callable[[Any], Any], questions: Sequence[Any] | np.ndarray, de
         questions: in the order of the answers.
         device: where ``ask`` computes.
     """
-    processes = min(torch.get_num_threads(), len(questions))
+    processes = min(MOST, torch.get_num_threads(), len(questions))
     forked = processes > 1 and device.type == "cpu" and sys.platform == "linux"
     return DataLoader(_Answers(ask, questions), batch_size=None, collate_fn=_as_it_is,
                       num_workers=processes if forked else 0,

@@ -85,11 +85,38 @@ def test_scales_that_are_none_are_refused(scales):
         ScaleAveraged(Rememberer(), scales)
 
 
-def test_a_model_on_an_encoder_is_refused():
-    model = small_model("clip")
+def test_an_encoder_is_asked_at_scales_of_its_own_size():
+    model, images = small_model("clip").eval(), torch.rand(2, 3, 48, 48)
     assert isinstance(model, OnEncoder)
-    with pytest.raises(UsageError, match="brings every photo to"):
-        ScaleAveraged(model)
+    own, answers = model.encoder.image_size, []
+    with torch.no_grad():
+        found = ScaleAveraged(model, (1, 1.5))(images)
+        assert model.encoder.image_size == own
+        for size in (own, own * 3 // 2):
+            model.encoder.image_size = size
+            answers.append(model(images).softmax(1))
+    assert not torch.allclose(*answers)
+    torch.testing.assert_close(found.exp(), sum(answers) / 2)
+
+
+def test_sizes_that_an_encoder_does_not_take_are_refused(monkeypatch):
+    model = small_model("clip").eval()
+    for scale in (1.01, 0.001):
+        with pytest.raises(UsageError) as refused:
+            ScaleAveraged(model, (1, scale))
+        assert_sentence(str(refused.value), f"scale {scale:g} makes", "multiples of")
+    own = model.encoder.image_size
+
+    def of_one_size(images):
+        assert images.shape[-1] == own, "as a transformer's positions say"
+        return forward(images)
+
+    forward = model.encoder.trunk.forward
+    monkeypatch.setattr(model.encoder.trunk, "forward", of_one_size)
+    ScaleAveraged(model, [1])
+    with pytest.raises(UsageError, match="does not take that"):
+        ScaleAveraged(model, [1, 2])
+    assert model.encoder.image_size == own
 
 
 def test_evaluate_asks_as_its_options_say(whole, few, monkeypatch):

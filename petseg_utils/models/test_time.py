@@ -1,7 +1,8 @@
 """Test-time augmentation: a trained model is asked more than once about a photo, and the answers are averaged."""
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from petseg_utils.encoders.base import Encoder
 from petseg_utils.errors import UsageError
 from petseg_utils.models.frozen import OnEncoder
 
@@ -44,8 +46,10 @@ class ScaleAveraged(nn.Module):
     baseline of Chen, Yang, Wang, Xu, Yuille, "Attention to Scale", CVPR 2016). Nothing is trained; an answer takes as
     long as the squares of the scales add up to.
 
+    A model on an encoder has every photo brought to one size; there, scales are of that size.
+
     Args:
-        model: images of any size -> logits of that size.
+        model: images of any size -> logits of that size; or a model on an encoder, in eval mode.
         scales: each above 0; 1 is the photo as it is.
 
     Shape:
@@ -53,8 +57,7 @@ class ScaleAveraged(nn.Module):
         probabilities.
 
     Raises:
-        UsageError: no scale, one that is not above 0, or a model on an encoder, which brings every photo to the size
-            that it was trained at.
+        UsageError: no scale, one that is not above 0, or one that makes a size that the encoder does not take.
     """
 
     def __init__(self, model: Any, scales: Sequence[float] = (0.75, 1.0, 1.25)):
@@ -62,20 +65,49 @@ class ScaleAveraged(nn.Module):
         if not scales or not all(0 < scale < math.inf for scale in scales):
             raise UsageError(f"scales are {list(scales)}: give one or more numbers above 0")
         if isinstance(model, OnEncoder):
-            raise UsageError(f"scales mean nothing to a {type(model).__name__}: its encoder brings every photo to "
-                             f"{model.encoder.image_size} px; ask a network that takes photos of any size")
+            for scale in scales:
+                _check_size(model, scale)
         self.model, self.scales = model, tuple(scales)
 
     def forward(self, images: Tensor) -> Tensor:
         return mean_answer([self._asked_at(images, scale) for scale in self.scales])
 
     def _asked_at(self, images: Tensor, scale: float) -> Tensor:
+        if isinstance(self.model, OnEncoder):
+            with _at_scale(self.model.encoder, scale):
+                return self.model(images)
         own = images.shape[-2:]
         size = [max(1, round(scale * side)) for side in own]
         if tuple(size) == tuple(own):
             return self.model(images)
         resized = F.interpolate(images, size=size, mode="bilinear", align_corners=False, antialias=True)
         return F.interpolate(self.model(resized).float(), size=own, mode="bilinear", align_corners=False)
+
+
+@contextlib.contextmanager
+def _at_scale(encoder: Encoder, scale: float) -> Iterator[int]:
+    own = encoder.image_size
+    encoder.image_size = round(scale * own)
+    try:
+        yield encoder.image_size
+    finally:
+        encoder.image_size = own
+
+
+@torch.no_grad()
+def _check_size(model: OnEncoder, scale: float) -> None:
+    """Whether the model can be asked at that scale is what asking it shows: a transformer may know one size only."""
+    encoder, stride = model.encoder, max(model.encoder.strides)
+    with _at_scale(encoder, scale) as size:
+        fits = size > 0 and size % stride == 0
+        if fits and scale != 1:
+            try:
+                model(torch.zeros(1, 3, 64, 64, device=encoder.mean.device))
+            except (RuntimeError, AssertionError, ValueError):
+                fits = False
+    if not fits:
+        raise UsageError(f"scale {scale:g} makes {size} px of the {encoder.image_size} px of encoder {encoder.name!r}, "
+                         f"which does not take that: give scales that make multiples of {stride}, or 1 alone")
 
 
 def mean_answer(answers: Sequence[Tensor]) -> Tensor:
