@@ -8,7 +8,7 @@ def squared_distance(region: np.ndarray) -> np.ndarray:
     """Of each pixel of a region, to the nearest pixel outside of it.
 
     Squares of distances between pixels are whole numbers, so that equal distances are equal here. OpenCV's roots need
-    not be: their last bit depends on where in memory an array happens to lie, and with it which of two equally deep
+    not be: their last bit depends on where in memory the result happens to lie, and with it which of two equally deep
     pixels is the deeper one.
 
     Args:
@@ -20,5 +20,5 @@ def squared_distance(region: np.ndarray) -> np.ndarray:
     """
     if region.all():
         return np.full(region.shape, np.inf)
-    roots = cv2.distanceTransform(region.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    roots = cv2.distanceTransform(region.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return np.rint(np.square(roots, dtype=np.float64))
