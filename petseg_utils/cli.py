@@ -11,7 +11,7 @@ from petseg_utils.classes import BORDER_POLICIES
 from petseg_utils.comparison.report import report
 from petseg_utils.errors import DataError, PetsegError, UsageError
 from petseg_utils.evaluate_command import evaluate, print_scores, prompts_as_json, tell_left_out
-from petseg_utils.overrides import absolute, parse_sets
+from petseg_utils.overrides import absolute, parse_sets, refuse_idle
 from petseg_utils.petclip.command import petclip
 from petseg_utils.predict_command import predict
 from petseg_utils.profiles import DATASETS, OVERRIDABLE, PROFILES, Settings, resolve
@@ -187,16 +187,18 @@ def train(model: str, profile: str, dataset: str | None, data_root: str | None, 
     """
     values = parse_sets(sets + more)
     settings = _settings(profile, dataset, data_root, allow_defects, values)
-    from petseg_utils.models import FROZEN_ENCODER_NAMES, PROMPT_NAMES, build_model
+    from petseg_utils.models import build_model
     from petseg_utils.study import Study
 
     build_model(model)  # an unknown model is refused before the data is opened
-    if "EPOCHS" in values and model in FROZEN_ENCODER_NAMES:
-        own = "PROMPT_EPOCHS" if model in PROMPT_NAMES else "DECODER_EPOCHS"
-        raise UsageError(f"EPOCHS={values['EPOCHS']} says nothing of {model}: set {own}")
+    start = Workspace.find().run_name(start) if start else ""
+
+    def spec_of(study: Study) -> Any:
+        return study.spec(model, augmentation=augmentation, border=border, edge_clicks=edge_clicks, start=start)
+
+    refuse_idle(values, settings, spec_of, model)
     chosen = Study(settings)
-    start = chosen.workspace.run_name(start) if start else ""
-    spec = chosen.spec(model, augmentation=augmentation, border=border, edge_clicks=edge_clicks, start=start)
+    spec = spec_of(chosen)
     tell_left_out(chosen.data)
     run = chosen.train(spec)
     if not run.best.is_file():

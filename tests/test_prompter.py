@@ -6,9 +6,11 @@ import torch
 from making_prompters import Painter
 from making_runs import FLOAT32, assert_sentence
 
+from petseg_utils.classes import CAT, DOG
 from petseg_utils.errors import UsageError
 from petseg_utils.models import build_model
 from petseg_utils.models.prompt import average_under, match_clicked
+from petseg_utils.petclip.breeds import LOOKS, WITHHELD, spoken
 from petseg_utils.prompts.prompter import DialoguePrompter, OneClickPrompter, PromptlessPrompter, build_prompter
 from petseg_utils.prompts.selection import as_logits, compose, cut_in_two, label_region, lean_on_seen, name_region
 from petseg_utils.prompts.text import TextPrompts, build_texts
@@ -271,6 +273,22 @@ def test_a_pet_of_no_species_is_refused_rather_than_taken_for_background(texts, 
         texts.name_class(text)
     assert_sentence(str(caught.value), text, "say cat or dog")
     assert texts.name_class("no pet")[0] == 0
+
+
+@pytest.mark.parametrize("text", ["grass", "a photo", "large upright ears", "on a sofa", "tiny"])
+def test_looks_and_places_alone_are_refused_since_they_were_learned_beside_a_species_only(texts, text):
+    with pytest.raises(UsageError) as caught:
+        texts.name_class(text)
+    assert_sentence(str(caught.value), text, "names no species")
+    for breed in ("cat", "dog", "persian", "pomeranian"):
+        assert texts.name_class(f"{breed} {text}") == texts.name_class(breed)
+
+
+def test_looks_and_places_beside_a_species_lead_no_breed_astray(texts):
+    breeds = [breed for breed in LOOKS if breed not in WITHHELD]
+    for said in ("a tiny {}", "a {} with long hair", "a black {} sitting on a sofa"):
+        found = [texts.name_class(said.format(spoken(breed)))[0] for breed in breeds]
+        assert found == [CAT if breed[0].isupper() else DOG for breed in breeds], said
 
 
 @pytest.mark.parametrize(("text", "parts"), [("dgo", ["dgo", "dog"]), ("", ["no word"]), ("begle", ["beagle"]),
