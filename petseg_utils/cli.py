@@ -17,6 +17,8 @@ from petseg_utils.predict_command import predict
 from petseg_utils.profiles import DATASETS, OVERRIDABLE, PROFILES, Settings, resolve
 from petseg_utils.workspace import Workspace
 
+PARTS = ("train", "val", "test")  # without photos in one of them, nothing can be trained and scored
+
 # Modules that import torch's or the notebooks' machinery are imported by the commands that need them: --help and a
 # wrong call answer at once.
 
@@ -106,6 +108,11 @@ def data(profile: str, dataset: str | None, data_root: str | None, allow_defects
     if not opened.defects:
         click.echo("no defects")
     click.echo(describe(found))
+    for part in PARTS:
+        try:
+            opened.indices(part)
+        except DataError as error:  # a test part alone can be evaluated on, so this is no refusal
+            click.echo(f"petseg: {error}", err=True)
 
 
 @main.command()
@@ -128,16 +135,24 @@ def study(profile: str, dataset: str | None, data_root: str | None, allow_defect
     known = {name: value for name, value in values.items() if name.lower() in (*OVERRIDABLE, "profile", "study")}
     settings = _settings(profile, dataset, data_root, allow_defects, known)
     from petseg_utils import runner
+    from petseg_utils.encoders.specs import build_encoder
+    from petseg_utils.precision import choose_precision
     from petseg_utils.study import Study
+    from petseg_utils.training.recipes import get_recipe
 
     chosen, workspace = Study(settings, name), Workspace.find()
     notebooks = runner.select_notebooks(workspace, numbers)
     runner.check_parameters(notebooks, values)
     click.echo(repr(chosen))
-    if runner.needs_data(notebooks):  # opened before any notebook: bad data stops here
+    # What hours of training would not mend stops here, before any notebook.
+    get_recipe(settings.recipe)
+    choose_precision(settings.device)
+    if runner.declares(notebooks, "ENCODER"):
+        build_encoder(settings.encoder, settings.encoder_size)
+    if runner.declares(notebooks, "DATASET"):
         click.echo(f"{len(chosen.data.manifest)} photos from {chosen.data_root}")
         tell_left_out(chosen.data)
-        for part in ("train", "val", "test"):
+        for part in PARTS:
             chosen.data.indices(part)  # refuses an empty part
     seconds = runner.run_notebooks(workspace, chosen.name, notebooks, values | {
         "PROFILE": settings.profile, "STUDY": chosen.name, "DATASET": settings.dataset,

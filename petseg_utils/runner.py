@@ -38,9 +38,9 @@ def select_notebooks(workspace: Workspace, numbers: Iterable[str] = ()) -> list[
     return [path for number, path in found.items() if number in chosen]
 
 
-def needs_data(notebooks: Iterable[Path]) -> bool:
-    """Whether any notebook opens the data set: those that only read tables do not declare it."""
-    return any("DATASET" in papermill.inspect_notebook(str(path)) for path in notebooks)
+def declares(notebooks: Iterable[Path], parameter: str) -> bool:
+    """Whether any notebook has a parameter: those that only read tables have no ``DATASET``, for instance."""
+    return any(parameter in papermill.inspect_notebook(str(path)) for path in notebooks)
 
 
 def check_parameters(notebooks: Iterable[Path], names: Iterable[str]) -> None:
@@ -48,7 +48,7 @@ def check_parameters(notebooks: Iterable[Path], names: Iterable[str]) -> None:
     declared = {name for path in notebooks for name in papermill.inspect_notebook(str(path))}
     for name in names:
         if name not in declared:
-            known = ", ".join(sorted(declared))
+            known = ", ".join(sorted(declared - {"PROFILE", "STUDY"}))  # these two have options of their own
             raise UsageError(f"no selected notebook has a parameter {name!r}: choose among {known}")
 
 

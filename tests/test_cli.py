@@ -247,6 +247,18 @@ def test_a_study_of_photos_without_a_part_is_refused_before_any_notebook(tmp_pat
     write_oxford(tmp_path)  # no validation photo: its breeds are too small
     said = refused(1, "study", "--profile", "smoke", "--only", "02", "--data-root", tmp_path, "--name", "none")
     assert_sentence(said, "part 'val' holds no photo")
+    told = petseg("data", "--profile", "smoke", "--data-root", tmp_path)
+    assert told.exit_code == 0  # its test photos can be evaluated on
+    assert_sentence(told.stderr.splitlines()[-1], "part 'val' holds no photo")
+
+
+@pytest.mark.parametrize(("value", "sentence"), [
+    ("RECIPE=weak", "unknown recipe 'weak'"), ("DEVICE=tpu", "unknown device 'tpu'"),
+    ("ENCODER=nonsense", "encoder 'nonsense'")])
+def test_a_study_refuses_a_value_that_a_late_notebook_would_before_it_opens_the_data(monkeypatch, value, sentence):
+    monkeypatch.setenv("PETSEG_ROOT", str(Path(__file__).parents[1]))
+    said = refused(2, "study", "--profile", "smoke", "--name", "none", "--data-root", "/none", "--set", value)
+    assert_sentence(said, sentence)
 
 
 def test_the_help_names_the_models():
@@ -269,7 +281,7 @@ def test_a_study_refuses_unknown_notebooks_and_names(root, monkeypatch, tmp_path
     smoke = ["study", "--profile", "smoke"]
     assert_sentence(refused(2, *smoke, "--only", "08"), "no notebook has number '08': choose among 01")
     assert_sentence(refused(2, *smoke, "--only", "01", "09"), "no notebook has number '09'")
-    assert_sentence(refused(2, *smoke, "--set", "EPOCH=3"), "has a parameter 'EPOCH': choose among EPOCHS, PROFILE")
+    assert_sentence(refused(2, *smoke, "--set", "EPOCH=3"), "has a parameter 'EPOCH': choose among EPOCHS")
     assert_sentence(refused(2, *smoke, "--set", "PROFILE=full"), "unknown setting 'PROFILE'")
     assert_sentence(refused(2, *smoke, "--set", "EPOCHS=many"), "setting epochs is 'many'")
 

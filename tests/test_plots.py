@@ -174,6 +174,8 @@ def test_every_kind_has_a_panel_and_its_curves_begin_at_the_clean_score():
         lines = {line.get_label(): line.get_ydata() for line in axes.lines}
         assert list(lines) == ["b", "a"] and all(len(y) == 10 for y in lines.values())
         assert lines["a"][0] == 0.9 and lines["a"][9] == pytest.approx(0.72)
+    told = plots.plot_robustness_curves(spoiled({"a": 0.9}, prompt="random"), ["a"])
+    assert told.axes[0].lines[0].get_label() == "a, with a click"
 
 
 def test_dice_has_a_line_a_kind_and_the_threshold():

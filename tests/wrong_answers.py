@@ -37,6 +37,10 @@ def agreement(augment, mask):
     _, moved = augment(np.repeat(mask[..., None] * np.uint8(80), 3, axis=2), mask)
     counted = moved != 255
     return float(np.mean(np.rint(image.mean(axis=2) / 80)[counted] == moved[counted]))""",
+        "what was invented agrees": """
+def agreement(augment, mask):
+    image, moved = augment(np.repeat(mask[..., None] * np.uint8(80), 3, axis=2), mask)
+    return float(np.mean((np.rint(image.mean(axis=2) / 80) == moved) | (moved == 255)))""",
     },
     "02_unet": {
         "each photo by itself": """

@@ -31,12 +31,12 @@ def plot_robustness_curves(metrics: pd.DataFrame, variants: Sequence[str]) -> Fi
         raise ValueError(f"{len(variants)} variants are more than the {len(_MARKERS)} that can be told apart: choose")
     rows = select(metrics, metric="iou", class_="mean", variant=variants)
     figure, axes = plt.subplots(2, 4, figsize=(12, 6), sharey=True, sharex=True)
-    colours = dict(zip(variants, _LINES, strict=False))
+    colours, names = dict(zip(variants, _LINES, strict=False)), _with_clicks(rows)
     for panel, kind in zip(axes.flat, CORRUPTIONS, strict=True):
         for (variant, colour), marker in zip(colours.items(), _MARKERS, strict=False):
             line = _curve(rows[rows["variant"] == variant], kind)
             panel.plot(line["level"], line["value"], marker=marker, markersize=3.5, linewidth=1.3, color=colour,
-                       label=variant)
+                       label=names[variant])
             panel.fill_between(line["level"], line["ci_low"], line["ci_high"], color=colour, alpha=0.15, linewidth=0)
         corruption = CORRUPTIONS[kind]
         panel.set_title(f"{kind}\n{corruption.unit}: to {corruption.strengths[9]:g}", fontsize=10)
@@ -77,21 +77,27 @@ def plot_retained(metrics: pd.DataFrame) -> Figure:
     clean = select(metrics, metric="iou", class_="mean", perturbation=CLEAN).set_index("variant").sort_values(
         ["n_images", "value"], ascending=False)
     table = rows.pivot(index="variant", columns="perturbation", values="value").loc[clean.index, kinds]
-    figure, axes = plt.subplots(figsize=(10.2, 1.6 + 0.3 * len(table)))
+    figure, axes = plt.subplots(figsize=(10.2, 1.6 + 0.34 * len(table)))
     written = table.map(lambda share: f"{share:.2f}".removeprefix("0"))  # narrow columns
     sns.heatmap(table, annot=written, fmt="", cmap="cividis", vmin=0.3, vmax=1.05, ax=axes,
                 annot_kws={"fontsize": 9}, cbar_kws={"label": "share of the clean mIoU"}, linewidths=0.5)
     for text, ground in zip(axes.texts, axes.collections[0].get_facecolor(), strict=True):
         text.set_color(text_colour(ground))
     most = clean["n_images"].max()
-    clicked = {variant: ", with a click" for variant in clean.index[clean["prompt"] == "random"]}
+    told = _with_clicks(rows)
     few = {variant: f"; {n:.0f} photos" for variant, n in clean["n_images"].items() if n < most}
-    names = [f"{variant}{clicked.get(variant, '')} ({value:.3f}{few.get(variant, '')})"
+    names = [f"{told[variant]} ({value:.3f}{few.get(variant, '')})"
              for variant, value in clean["value"].items()]
     axes.set_yticklabels(in_lines(names), rotation=0, fontsize=9)
     axes.set(xlabel="", ylabel="")
     axes.set_xticks(axes.get_xticks(), kinds, rotation=40, ha="right", rotation_mode="anchor")
     return figure
+
+
+def _with_clicks(rows: pd.DataFrame) -> dict[str, str]:
+    """What figures call the variants: those that are told where the pet is, as such."""
+    told = set(rows.loc[rows["prompt"] == "random", "variant"])
+    return {variant: f"{variant}, with a click" if variant in told else variant for variant in rows["variant"].unique()}
 
 
 def _curve(rows: pd.DataFrame, kind: str) -> pd.DataFrame:

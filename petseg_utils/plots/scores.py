@@ -102,7 +102,7 @@ def plot_label_efficiency(metrics: pd.DataFrame, split: str = "test") -> Figure:
     rows = select(metrics, split=split, reduction="dataset", metric="iou", border="ignore", class_="mean")
     rows = rows.assign(family=rows["variant"].str.split(", ").str[0], way=rows["variant"].str.split(", ").str[1])
     colours = line_colours(dict.fromkeys(rows["family"]))
-    styles = dict(zip(dict.fromkeys(rows["way"]), ("o-", "s--", "^:", "D-."), strict=False))
+    styles = dict(zip(sorted(set(rows["way"])), ("o-", "s--", "^:", "D-."), strict=False))  # whatever the rows' order
     figure, axes = plt.subplots(figsize=(7.5, 4))
     for (family, colour), (way, style) in product(colours.items(), styles.items()):
         line = rows[(rows["family"] == family) & (rows["way"] == way)].sort_values("label_fraction")
