@@ -86,7 +86,7 @@ def plot_retained(metrics: pd.DataFrame) -> Figure:
     most = clean["n_images"].max()
     told = _with_clicks(rows)
     few = {variant: f"; {n:.0f} photos" for variant, n in clean["n_images"].items() if n < most}
-    names = [f"{told[variant]} ({value:.3f}{few.get(variant, '')})"
+    names = [f"{told[str(variant)]} ({value:.3f}{few.get(variant, '')})"
              for variant, value in clean["value"].items()]
     axes.set_yticklabels(in_lines(names), rotation=0, fontsize=9)
     axes.set(xlabel="", ylabel="")
