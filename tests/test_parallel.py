@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from petseg_utils.errors import DataError
 from petseg_utils.parallel import answers
 
 CPU = torch.device("cpu")
@@ -43,6 +44,18 @@ def test_nobodys_random_numbers_are_used_up(threads):
     torch.manual_seed(3)
     list(answers(abs, range(4), CPU))
     assert torch.equal(torch.rand(2), wanted)
+
+
+def test_a_users_mistake_keeps_its_sentence(threads):
+    def ask(photo):
+        if photo == 2:
+            raise DataError(f"photo {photo} is gone: bring it back")
+        return photo
+
+    taken = []
+    with pytest.raises(DataError) as caught:
+        taken.extend(iter(answers(ask, range(4), CPU)))
+    assert str(caught.value) == "photo 2 is gone: bring it back" and taken == [0, 1]
 
 
 def test_what_goes_wrong_is_told(threads):
